@@ -1,0 +1,64 @@
+"""What every test shares: the loop, and a note of how each test came out."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run asynchronous tests on asyncio, the only loop that the shells know."""
+    return "asyncio"
+
+
+class Outcomes:
+    """Counts how tests came out, and keeps why some were skipped.
+
+    The process that gathers the reports holds one; xdist's workers do not.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.passed = 0
+        self.failed = 0
+        self.skipped: list[dict[str, str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test once: where it passed, failed or was skipped."""
+        if report.passed:
+            self.passed += report.when == "call"
+        else:
+            self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count a file that failed or was skipped as a whole."""
+        if not report.passed:
+            self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if hasattr(report, "wasxfail"):
+            self.passed += 1  # It failed as it was expected to.
+        elif report.failed:
+            self.failed += 1
+        else:
+            where = report.longrepr
+            reason = str(where[2] if isinstance(where, tuple) else where)
+            self.skipped.append(
+                {"test": report.nodeid, "reason": reason.removeprefix("Skipped: ")}
+            )
+
+    def pytest_sessionfinish(self) -> None:
+        """Write it all down for `tools/checks.py`."""
+        told = {name: getattr(self, name) for name in ("passed", "failed", "skipped")}
+        self.file.write_text(json.dumps(told), encoding="utf-8")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note outcomes where `./check` asks for it."""
+    file = os.environ.pop("CHECK_OUTCOMES", "")
+    if file and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Outcomes(Path(file)), "wavetank-outcomes")
