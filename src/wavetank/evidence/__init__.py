@@ -1,0 +1,82 @@
+"""Evidence: what a run leaves behind, and what it comes to.
+
+It refuses to know who produces it and who reads it.
+"""
+
+from wavetank.evidence.finding import Finding
+from wavetank.evidence.histogram import Histogram
+from wavetank.evidence.journal import Journal, encode_record, read_journal
+from wavetank.evidence.operations import Kind, Operation, Pair, pairs
+from wavetank.evidence.records import (
+    CheckFinished,
+    CheckStarted,
+    FigureMeasured,
+    HistogramTaken,
+    Noted,
+    Record,
+    RunFinished,
+    RunStarted,
+    Sampled,
+    TargetEnded,
+    TargetReady,
+)
+from wavetank.evidence.sequences import Arrival, Gap, Sequence
+from wavetank.evidence.shape import (
+    CheckSummary,
+    Figure,
+    Latency,
+    Located,
+    Resources,
+    SuiteSummary,
+    Summary,
+    TargetSummary,
+)
+from wavetank.evidence.summary import exit_code, fold
+from wavetank.evidence.verdict import Verdict, merge
+
+__all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
+    # finding
+    "Finding",
+    # histogram
+    "Histogram",
+    # journal
+    "Journal",
+    "encode_record",
+    "read_journal",
+    # operations
+    "Kind",
+    "Operation",
+    "Pair",
+    "pairs",
+    # records
+    "CheckFinished",
+    "CheckStarted",
+    "FigureMeasured",
+    "HistogramTaken",
+    "Noted",
+    "Record",
+    "RunFinished",
+    "RunStarted",
+    "Sampled",
+    "TargetEnded",
+    "TargetReady",
+    # sequences
+    "Arrival",
+    "Gap",
+    "Sequence",
+    # shape
+    "CheckSummary",
+    "Figure",
+    "Latency",
+    "Located",
+    "Resources",
+    "SuiteSummary",
+    "Summary",
+    "TargetSummary",
+    # summary
+    "exit_code",
+    "fold",
+    # verdict
+    "Verdict",
+    "merge",
+]

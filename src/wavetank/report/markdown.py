@@ -1,0 +1,102 @@
+"""test_report.md: the report as Markdown.
+
+It refuses to know what a report says: it writes the blocks of the outline.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from wavetank.evidence import Summary, Verdict
+from wavetank.report.escaping import as_code, as_fence, as_markdown
+from wavetank.report.outline import (
+    Case,
+    Cell,
+    Code,
+    Excerpt,
+    Facts,
+    Heading,
+    Items,
+    Paragraph,
+    Table,
+    Title,
+    outline,
+)
+
+__all__ = ["report_markdown"]
+
+
+def report_markdown(summary: Summary, *, folder: str) -> str:
+    """Return the report as Markdown, GitHub's flavour.
+
+    Args:
+        summary: What the run came to.
+        folder: Where the report lies, for the commands in it.
+    """
+    blocks = outline(summary, folder=folder)
+    return "\n\n".join(_WRITERS[type(block)](block) for block in blocks) + "\n"
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Verdict):
+        return f"**{cell.value}**" if cell is Verdict.FAIL else cell.value
+    return as_code(cell.text) if isinstance(cell, Code) else as_markdown(cell)
+
+
+def _title(block: Title) -> str:
+    lines = [
+        f"# {block.verdict.value}: Wavetank run {as_markdown(block.run)}".rstrip(),
+        "",
+        f"**{block.verdict.value}**: {as_markdown(block.sentence)}.",
+    ]
+    if block.reasons:
+        lines += ["", *(f"- {as_markdown(reason)}" for reason in block.reasons)]
+    return "\n".join(lines)
+
+
+def _heading(block: Heading) -> str:
+    return f"{'#' * block.level} {as_markdown(block.text)}"
+
+
+def _paragraph(block: Paragraph) -> str:
+    return as_markdown(block.text)
+
+
+def _facts(block: Facts) -> str:
+    rows = (f"| {as_markdown(name)} | {_cell(value)} |" for name, value in block.rows)
+    return "\n".join(["| | |", "|---|---|", *rows])
+
+
+def _table(block: Table) -> str:
+    rules = ("---:" if name in block.numbers else "---" for name in block.head)
+    lines = [
+        f"| {' | '.join(map(as_markdown, block.head))} |",
+        f"|{'|'.join(rules)}|",
+        *(f"| {' | '.join(map(_cell, row))} |" for row in block.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _items(block: Items) -> str:
+    return "\n".join(f"- {_cell(item)}" for item in block.items)
+
+
+def _excerpt(block: Excerpt) -> str:
+    return as_fence(list(block.lines))
+
+
+def _case(block: Case) -> str:
+    head = f"**{block.verdict.value}** {as_code(block.where)}: "
+    facts = (f"- {name}: {as_markdown(text)}" for name, text in block.facts)
+    return "\n".join([head + as_markdown(block.title), "", *facts]).rstrip()
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    Title: _title,
+    Heading: _heading,
+    Paragraph: _paragraph,
+    Facts: _facts,
+    Table: _table,
+    Items: _items,
+    Excerpt: _excerpt,
+    Case: _case,
+}
