@@ -1,0 +1,390 @@
+"""The sound server: ``/echo``, and ``/ws`` with a subset of ``wavetank.v1``.
+
+Each decision is a method of its own, so that a wreck overrides exactly one. It
+refuses to know the wrecks.
+"""
+
+import json
+import secrets
+from typing import Any
+
+from wavetank.clock import Clock, SystemClock
+from wavetank.wire import (
+    Closing,
+    Control,
+    Message,
+    MessageLimits,
+    MessageReader,
+    Opcode,
+    Refusal,
+    Request,
+    Upgrade,
+    Violation,
+    encode_refusal,
+    encode_response,
+    judge_request,
+    switching_protocols,
+)
+from wavetank.wrecks.commands import (
+    MAX_PAYLOAD,
+    Command,
+    Fault,
+    Position,
+    read_command,
+)
+from wavetank.wrecks.connection import Connection, Head, Reader, Unit
+from wavetank.wrecks.listener import Listener
+from wavetank.wrecks.log import Entry, Log, Store
+
+__all__ = [
+    "MAX_FRAGMENTS",
+    "MAX_MESSAGE",
+    "MAX_TOPICS",
+    "SUBPROTOCOL",
+    "SoundServer",
+]
+
+SUBPROTOCOL = "wavetank.v1"
+MAX_MESSAGE = 1_048_576
+"""Largest message in bytes; a bigger one fails the connection with 1009."""
+MAX_TOPICS = 128
+"""Topics that one connection may be subscribed to."""
+MAX_FRAGMENTS = 16_384
+"""Frames that one message may come in."""
+
+# Neither pings nor heartbeats are sent here; nobody waits a day for them.
+_NO_PINGS = 86_400_000
+_UNSUPPORTED = Fault(
+    id=None,
+    code="protocol_unsupported",
+    message=f"only {SUBPROTOCOL} is spoken here",
+    fatal=True,
+)
+
+
+class SoundServer(Listener):
+    """A small server that does everything right.
+
+    Args:
+        handshake_timeout: Seconds that an opening handshake may take.
+        clock: Where times come from.
+    """
+
+    def __init__(
+        self, *, handshake_timeout: float = 10.0, clock: Clock | None = None
+    ) -> None:
+        super().__init__(handshake_timeout=handshake_timeout)
+        self.open: dict[Connection, None] = {}
+        self.store = Store(epoch=secrets.token_urlsafe(6))
+        self._clock = clock or SystemClock()
+        self._subscribers: dict[str, dict[Connection, None]] = {}
+        self._topics: dict[Connection, dict[str, None]] = {}
+
+    def __repr__(self) -> str:
+        """Show where it listens and how many it serves."""
+        return (
+            f"<{type(self).__name__} port={self.port} tls_port={self.tls_port} "
+            f"open={len(self.open)}>"
+        )
+
+    # Opening handshake and HTTP
+
+    def on_head(self, connection: Connection, head: Head | None) -> None:
+        """Answer a page, shake hands, or say why not."""
+        if head is None:
+            return
+        if isinstance(head, Refusal):
+            connection.answer(encode_refusal(head))
+        elif head.path in {"/ws", "/echo"}:
+            self.shake_hands(connection, head)
+        else:
+            connection.answer(self.page(head))
+
+    def page(self, request: Request) -> bytes:
+        """Return the response to a plain HTTP request."""
+        if request.path not in {"/healthz", "/api/websocket/status"}:
+            return encode_refusal(Refusal(404, f"there is nothing at {request.path}"))
+        if request.method != "GET":
+            allowed = (("Allow", "GET"),)
+            return encode_refusal(Refusal(405, "only GET is served here", allowed))
+        if request.path == "/healthz":
+            return _page("ok\n", "text/plain")
+        status = {"connections": {"open": self.open_count()}}
+        return _page(json.dumps(status), "application/json")
+
+    def open_count(self) -> int:
+        """Return how many WebSocket connections are open."""
+        return len(self.open)
+
+    def shake_hands(self, connection: Connection, request: Request) -> None:
+        """Answer an opening handshake; on ``/ws`` say welcome."""
+        judged = self.judge(request)
+        if isinstance(judged, Refusal):
+            connection.answer(encode_refusal(judged))
+            return
+        answer = switching_protocols(judged)
+        connection.upgrade(answer, request.path, self.make_reader())
+        self.open[connection] = None
+        if request.path != "/ws":
+            return
+        if judged.offered and judged.subprotocol is None:
+            self.refuse(connection, _UNSUPPORTED)
+            self.hang_up(connection, 4005, "protocol")
+        else:
+            self.greet(connection)
+
+    def judge(self, request: Request) -> Upgrade | Refusal:
+        """Decide whether a request is a good opening handshake (RFC 6455 4.2)."""
+        spoken = (SUBPROTOCOL,) if request.path == "/ws" else ()
+        return judge_request(request, subprotocols=spoken)
+
+    def make_reader(self) -> Reader:
+        """Return the reader of a new WebSocket connection (RFC 6455 5.1)."""
+        return MessageReader(
+            expect_mask=True,
+            limits=MessageLimits(message_bytes=MAX_MESSAGE, fragments=MAX_FRAGMENTS),
+        )
+
+    def greet(self, connection: Connection) -> None:
+        """Send the welcome, before anything else."""
+        self.tell(connection, self.welcome(connection))
+
+    def welcome(self, connection: Connection) -> dict[str, Any]:
+        """Return the welcome message."""
+        return {
+            "type": "welcome",
+            "protocol": SUBPROTOCOL,
+            "connection": connection.name,
+            "node": "sound",
+            "version": "1",
+            "ts": self.now_ms(),
+            "auth": "none",
+            "ping_interval_ms": _NO_PINGS,
+            "limits": {
+                "message_bytes": MAX_MESSAGE,
+                "payload_bytes": MAX_PAYLOAD,
+                "topics": MAX_TOPICS,
+                "commands_per_s": None,
+                "publish_per_s": None,
+                "first_command_ms": None,
+            },
+            "features": ["recovery"],
+        }
+
+    # Units of an open connection
+
+    def on_unit(self, connection: Connection, unit: Unit) -> None:
+        """Hand a unit to the method for its kind."""
+        match unit:
+            case Message():
+                self.on_message(connection, unit)
+            case Control():
+                self.on_control(connection, unit)
+            case Closing():
+                self.on_closing(connection, unit)
+            case Violation():
+                self.on_violation(connection, unit)
+
+    def on_message(self, connection: Connection, message: Message) -> None:
+        """Echo it, or do the command in it."""
+        if connection.path == "/echo":
+            self.push(connection, message.opcode, message.data)
+        elif message.opcode != Opcode.TEXT:
+            self.hang_up(connection, 1003, "commands are text")
+        else:
+            self.on_command(connection, read_command(message.text))
+
+    def on_control(self, connection: Connection, control: Control) -> None:
+        """Answer a ping with its own payload (RFC 6455 5.5.3)."""
+        if control.opcode == Opcode.PING:
+            connection.send(Opcode.PONG, control.payload)
+
+    def on_closing(self, connection: Connection, closing: Closing) -> None:
+        """Answer a close frame with its code, then end (RFC 6455 5.5.1)."""
+        self.leave(connection)
+        connection.answer_close(closing.code)
+
+    def on_violation(self, connection: Connection, violation: Violation) -> None:
+        """Fail the connection that broke a rule, and only that one."""
+        self.leave(connection)
+        connection.fail(violation.code, violation.reason)
+
+    def hang_up(self, connection: Connection, code: int, reason: str) -> None:
+        """Start the closing handshake."""
+        self.leave(connection)
+        connection.close(code, reason)
+
+    def on_lost(self, connection: Connection, error: Exception | None) -> None:
+        """Forget a connection that is gone, however it went."""
+        self.leave(connection)
+        super().on_lost(connection, error)
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection as closed and end its subscriptions; idempotent."""
+        self.open.pop(connection, None)
+        for topic in self._topics.pop(connection, ()):
+            self._forget_subscriber(connection, topic)
+
+    # Commands
+
+    def on_command(self, connection: Connection, command: Command | Fault) -> None:
+        """Do a command and reply, or say what is wrong with it."""
+        if isinstance(command, Fault):
+            self.refuse(connection, command)
+        elif command.type == "subscribe":
+            self.subscribe(connection, command)
+        elif command.type == "unsubscribe":
+            self.unsubscribe(connection, command)
+        elif command.type == "publish":
+            self.publish(connection, command)
+        else:
+            now = self.now_ms()
+            self.reply(connection, "pong", command, ts_in=now, ts_out=now)
+
+    def subscribe(self, connection: Connection, command: Command) -> None:
+        """Reply with the position, replay what was missed, then go on live."""
+        topics = self._topics.setdefault(connection, {})
+        if command.topic not in topics and len(topics) >= MAX_TOPICS:
+            text = f"a connection may have {MAX_TOPICS} topics"
+            self.refuse(connection, command.fault("too_many_topics", text))
+            return
+        log = self.store.log(command.topic)
+        after, recovered, reason = self._resume(log, command.since)
+        topics[command.topic] = None
+        self._subscribers.setdefault(command.topic, {})[connection] = None
+        self.reply(
+            connection,
+            "subscribed",
+            command,
+            topic=command.topic,
+            epoch=self.store.epoch,
+            seq=log.top.seq,
+            tag=f"{log.top.tag:08x}",
+            oldest=log.oldest,
+            recovered=recovered,
+            reason=reason,
+            after={"seq": after.seq, "tag": f"{after.tag:08x}"},
+        )
+        for entry in self.replay(log, after.seq):
+            self.push(connection, Opcode.TEXT, self.event(command.topic, entry))
+
+    def replay(self, log: Log, seq: int) -> list[Entry]:
+        """Return what follows ``seq``, oldest first."""
+        return log.after(seq)
+
+    def unsubscribe(self, connection: Connection, command: Command) -> None:
+        """End a subscription and reply."""
+        topics = self._topics.get(connection, {})
+        if command.topic not in topics:
+            text = f"there is no subscription to {command.topic}"
+            self.refuse(connection, command.fault("not_subscribed", text))
+            return
+        del topics[command.topic]
+        self._forget_subscriber(connection, command.topic)
+        self.reply(connection, "unsubscribed", command, topic=command.topic)
+
+    def publish(self, connection: Connection, command: Command) -> None:
+        """Append, deliver to every subscriber, acknowledge."""
+        if not self.store.may_append(command.topic):
+            fault = command.fault("unavailable", "there are too many topics")
+            self.refuse(connection, fault)
+            return
+        entry = self.store.append(
+            command.topic, self.keep(command.data), self._clock.wall()
+        )
+        if command.id is not None:
+            self.acknowledge(connection, command, entry)
+        self.deliver(command.topic, entry)
+
+    def keep(self, data: bytes) -> bytes:
+        """Return the payload as it goes into the log: byte for byte."""
+        return data
+
+    def acknowledge(
+        self, connection: Connection, command: Command, entry: Entry
+    ) -> None:
+        """Reply to a publish."""
+        self.reply(
+            connection,
+            "published",
+            command,
+            topic=command.topic,
+            epoch=self.store.epoch,
+            seq=entry.seq,
+            duplicate=False,
+        )
+
+    def deliver(self, topic: str, entry: Entry) -> None:
+        """Send an entry to everyone subscribed to its topic."""
+        event = self.event(topic, entry)
+        for subscriber in self.audience(topic):
+            self.push(subscriber, Opcode.TEXT, event)
+
+    def audience(self, topic: str) -> list[Connection]:
+        """Return who is subscribed to a topic, longest first."""
+        return list(self._subscribers.get(topic, ()))
+
+    def event(self, topic: str, entry: Entry) -> bytes:
+        """Return the event message of an entry, its payload byte for byte."""
+        head = f'{{"type":"event","topic":"{topic}","seq":{entry.seq},"ts":'
+        return b'%s%.3f,"data":%s}' % (head.encode(), entry.ts * 1000, entry.data)
+
+    def _resume(
+        self, log: Log, since: Position | str | None
+    ) -> tuple[Entry, bool | None, str | None]:
+        """Return where the chain starts, whether it holds, and why not."""
+        if since is None:
+            return log.top, None, None
+        if isinstance(since, str):
+            return log.at(log.oldest - 1), True, None
+        reason = log.refusal(since, self.store.epoch)
+        if reason is not None:
+            return log.top, False, reason
+        return log.at(since.seq), True, None
+
+    def _forget_subscriber(self, connection: Connection, topic: str) -> None:
+        subscribers = self._subscribers[topic]
+        subscribers.pop(connection, None)
+        if not subscribers:
+            del self._subscribers[topic]
+
+    # Sending
+
+    def push(self, connection: Connection, opcode: int, payload: bytes) -> None:
+        """Send what another peer, or an echo, has as its payload."""
+        connection.send(opcode, payload)
+
+    def reply(
+        self, connection: Connection, type_: str, command: Command, **fields: Any
+    ) -> None:
+        """Send the one reply to a command."""
+        self.tell(connection, {"type": type_, "id": command.id, **fields})
+
+    def refuse(self, connection: Connection, fault: Fault) -> None:
+        """Send an error reply; the connection goes on."""
+        self.tell(
+            connection,
+            {
+                "type": "error",
+                "id": fault.id,
+                "code": fault.code,
+                "message": fault.message,
+                "retryable": fault.code == "unavailable",
+                "fatal": fault.fatal,
+                "ts": self.now_ms(),
+            },
+        )
+
+    def tell(self, connection: Connection, message: dict[str, Any]) -> None:
+        """Send a message of the protocol."""
+        text = json.dumps(message, separators=(",", ":"))
+        connection.send(Opcode.TEXT, text.encode())
+
+    def now_ms(self) -> float:
+        """Milliseconds since 1970 UTC, as the wire has them."""
+        return round(self._clock.wall() * 1000, 3)
+
+
+def _page(body: str, kind: str) -> bytes:
+    fields = [("Content-Type", f"{kind}; charset=utf-8"), ("Connection", "close")]
+    return encode_response(200, fields, body.encode())

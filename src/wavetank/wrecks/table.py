@@ -1,0 +1,134 @@
+"""All wrecks in one table: name, server, the check that has to catch it, the fault.
+
+It refuses to know the checks beyond their names.
+"""
+
+import dataclasses
+
+from wavetank.errors import UsageError, nearest
+from wavetank.wrecks import delivery, handshake, lifecycle, messages, transport
+from wavetank.wrecks.sound import SoundServer
+
+__all__ = ["SOUND", "WRECKS", "Wreck", "find"]
+
+SOUND = "sound"
+"""Name of the server that nothing is wrong with; not in the table."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wreck:
+    """One row.
+
+    Attributes:
+        server: The sound server with one decision overridden.
+        check: ``suite.check`` that has to end in FAIL on it.
+        fault: What is broken, in one sentence.
+    """
+
+    server: type[SoundServer]
+    check: str
+    fault: str
+
+
+def _row(server: type[SoundServer], check: str) -> Wreck:
+    """Take the sentence from the class, where it is written once."""
+    fault = (server.__doc__ or "").partition("\n")[0]
+    return Wreck(server=server, check=check, fault=fault)
+
+
+WRECKS: dict[str, Wreck] = {
+    # basics
+    "unanswered-close": _row(lifecycle.UnansweredClose, "basics.basic_connection"),
+    "unended-close": _row(lifecycle.UnendedClose, "basics.basic_connection"),
+    "every-fifth-unanswered": _row(
+        handshake.EveryFifthUnanswered, "basics.connection_timeout"
+    ),
+    "bad-utf8-accepted": _row(messages.BadUtf8Accepted, "basics.message_validation"),
+    "bad-utf8-ends-all": _row(messages.BadUtf8EndsAll, "basics.message_validation"),
+    "single-precision-numbers": _row(
+        delivery.SinglePrecisionNumbers, "basics.btc_price_update"
+    ),
+    "unmasked-accepted": _row(messages.UnmaskedAccepted, "basics.error_handling"),
+    "violation-forgiven": _row(messages.ViolationForgiven, "basics.error_handling"),
+    "violation-closed-as-normal": _row(
+        messages.ViolationClosedAsNormal, "basics.error_handling"
+    ),
+    "violation-ends-all": _row(messages.ViolationEndsAll, "basics.error_handling"),
+    "fifth-subscriber-deaf": _row(
+        delivery.FifthSubscriberDeaf, "basics.multiple_client_broadcast"
+    ),
+    "lost-under-load": _row(delivery.LostUnderLoad, "basics.load"),
+    "foreign-certificate": _row(transport.ForeignCertificate, "basics.ssl_connection"),
+    "tls-garbage": _row(transport.TlsGarbage, "basics.ssl_connection"),
+    "refused-after-reset": _row(lifecycle.RefusedAfterReset, "basics.reconnection"),
+    # core
+    "event-before-welcome": _row(
+        handshake.EventBeforeWelcome, "core.initial_connection"
+    ),
+    "welcome-twice": _row(handshake.WelcomeTwice, "core.initial_connection"),
+    "welcome-of-other-protocol": _row(
+        handshake.WelcomeOfOtherProtocol, "core.initial_connection"
+    ),
+    "replay-skips-first": _row(delivery.ReplaySkipsFirst, "core.reconnection"),
+    "replay-repeats-last": _row(delivery.ReplayRepeatsLast, "core.reconnection"),
+    "partial-replay": _row(delivery.PartialReplay, "core.reconnection"),
+    "prefix-routing": _row(delivery.PrefixRouting, "core.message_handling"),
+    "reencoded-data": _row(delivery.ReencodedData, "core.message_handling"),
+    "swapped-neighbours": _row(delivery.SwappedNeighbours, "core.broadcast"),
+    "doubled-event": _row(delivery.DoubledEvent, "core.broadcast"),
+    "count-never-falls": _row(lifecycle.CountNeverFalls, "core.client_tracking"),
+    "count-keeps-resets": _row(lifecycle.CountKeepsResets, "core.client_tracking"),
+    "half-handshake-kept": _row(handshake.HalfHandshakeKept, "core.connection_timeout"),
+    "half-handshake-blocks": _row(
+        handshake.HalfHandshakeBlocks, "core.connection_timeout"
+    ),
+    "bad-command-unanswered": _row(
+        messages.BadCommandUnanswered, "core.message_validation"
+    ),
+    "bad-command-closes": _row(messages.BadCommandCloses, "core.message_validation"),
+    "bad-command-accepted": _row(
+        messages.BadCommandAccepted, "core.message_validation"
+    ),
+    "vague-errors": _row(messages.VagueErrors, "core.message_validation"),
+    "wrong-close-code": _row(lifecycle.WrongCloseCode, "core.state_transitions"),
+    "sends-after-close": _row(lifecycle.SendsAfterClose, "core.state_transitions"),
+    "acts-after-close": _row(lifecycle.ActsAfterClose, "core.state_transitions"),
+    "event-after-unsubscribe": _row(
+        delivery.EventAfterUnsubscribe, "core.state_transitions"
+    ),
+    # connectivity
+    "wrong-version-accepted": _row(
+        handshake.WrongVersionAccepted, "connectivity.handshake"
+    ),
+    "missing-key-accepted": _row(
+        handshake.MissingKeyAccepted, "connectivity.handshake"
+    ),
+    "plain-get-upgraded": _row(handshake.PlainGetUpgraded, "connectivity.handshake"),
+    "cut-at-4096": _row(messages.CutAt4096, "connectivity.message_exchange"),
+    "every-fiftieth-lost": _row(
+        messages.EveryFiftiethLost, "connectivity.message_exchange"
+    ),
+    "late-pong": _row(messages.LatePong, "connectivity.ping_pong_latency"),
+    "empty-pong": _row(messages.EmptyPong, "connectivity.ping_pong_latency"),
+    "thirtieth-refused": _row(
+        lifecycle.ThirtiethRefused, "connectivity.concurrent_connections"
+    ),
+    "newest-only": _row(lifecycle.NewestOnly, "connectivity.concurrent_connections"),
+    "corrupt-over-32k": _row(messages.CorruptOver32K, "connectivity.large_messages"),
+    "too-big-accepted": _row(messages.TooBigAccepted, "connectivity.large_messages"),
+    "dies-on-too-big": _row(messages.DiesOnTooBig, "connectivity.large_messages"),
+}
+
+
+def find(name: str) -> type[SoundServer]:
+    """Return the server of that name.
+
+    Raises:
+        UsageError: If there is none; it names the nearest.
+    """
+    if name == SOUND:
+        return SoundServer
+    if name not in WRECKS:
+        hint = nearest(name, (SOUND, *WRECKS)) or "; see wavetank wreck --list"
+        raise UsageError(f"no wreck is called {name!r}{hint}")
+    return WRECKS[name].server
