@@ -1,0 +1,276 @@
+"""A WebSocket from 101 to its end: frames, pings, and the closing handshake.
+
+It refuses to know the transport, HTTP and what a message means.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from wavetank.hub.aio.echo import Echo
+from wavetank.hub.aio.member import Member
+from wavetank.hub.aio.node import Node
+from wavetank.hub.heartbeat import Heartbeat
+from wavetank.hub.opening import Opening
+from wavetank.hub.session import Session
+from wavetank.wire import (
+    Closing,
+    Control,
+    Message,
+    MessageLimits,
+    MessageReader,
+    Opcode,
+    encode_close,
+    encode_frame,
+)
+
+__all__ = ["MOST_FRAGMENTS", "Carrier", "WebSocket"]
+
+MOST_FRAGMENTS = 65_536
+"""Most fragments of one message: enough for 16 bytes each in 1 MiB."""
+
+
+class Carrier(Protocol):
+    """A transport as a WebSocket sees it.
+
+    Attributes:
+        write: Hands bytes to it.
+    """
+
+    write: Callable[[bytes], object]
+
+    def linger(self) -> None:
+        """End our side now, and all of it once the peer ends its own."""
+        ...
+
+    def end(self) -> None:
+        """End it once everything is written."""
+        ...
+
+    def hold(self) -> None:
+        """Stop reading."""
+        ...
+
+    def release(self) -> None:
+        """Read again."""
+        ...
+
+    def wake(self, at: float) -> None:
+        """Call ``tick`` at that time, and not at the one asked for before."""
+        ...
+
+    def cut_in(self, seconds: float) -> None:
+        """Cut the transport then, if it is still there."""
+        ...
+
+
+class WebSocket:
+    """One open WebSocket.
+
+    Args:
+        carrier: Its transport.
+        node: Where it came in.
+        name: Of the connection.
+
+    Attributes:
+        name: Of the connection.
+        code: Close code, once there is one.
+        is_open: Whether messages still mean anything.
+        speaker: What it is for; set by ``begin``.
+        write: Hands bytes to the transport.
+    """
+
+    __slots__ = (
+        "_carrier",
+        "_is_paused",
+        "_node",
+        "_owed_pong",
+        "_reader",
+        "code",
+        "is_open",
+        "name",
+        "speaker",
+        "write",
+    )
+
+    def __init__(self, carrier: Carrier, node: Node, name: str) -> None:
+        self._carrier = carrier
+        self._node = node
+        self._is_paused = False
+        self._owed_pong: bytes | None = None
+        most = node.config.limits.message_bytes
+        limits = MessageLimits(message_bytes=most, fragments=MOST_FRAGMENTS)
+        self._reader = MessageReader(expect_mask=True, limits=limits)
+        self.name = name
+        self.code: int | None = None
+        self.is_open = True
+        self.write = carrier.write
+        self.speaker: Member | Echo | None = None
+
+    def begin(self, opening: Opening) -> None:
+        """Begin to speak as the opening handshake says."""
+        node = self._node
+        if opening.is_echo:
+            if opening.claims is not None:
+                node.admission.sign_out(opening.claims.user)
+            self.speaker = Echo(self, node.clock, _echo_heartbeat(node))
+        else:
+            session = Session(
+                node.config, self.name, claims=opening.claims, spread=node.rng.random()
+            )
+            self.speaker = member = Member(node, self, session)
+            member.open(is_supported=opening.is_supported)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.is_open and self.speaker is not None:
+            self._carrier.wake(self.speaker.due_at)
+
+    # What the transport tells.
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes as they came."""
+        speaker = self.speaker
+        if speaker is None:
+            return
+        at = self._node.moment()
+        was_waiting = speaker.waiting_bytes is not None
+        for event in self._reader.feed(data):
+            if not self.is_open:
+                if isinstance(event, Closing):
+                    self._carrier.end()
+            elif isinstance(event, Message):
+                if was_waiting and self._is_too_big(event, speaker):
+                    return
+                speaker.receive(event, at)
+            elif isinstance(event, Control):
+                self._hear_control(event, speaker)
+            else:
+                self._end_by_peer(event, speaker)
+        violation = self._reader.violation
+        if not self.is_open:
+            if violation is not None:
+                # The answer to our close frame cannot come any more.
+                self._carrier.end()
+            return
+        speaker.settle()
+        if violation is not None:
+            self.fail(violation.code, violation.reason)
+        elif was_waiting:
+            self._judge_waiting()
+
+    def _is_too_big(self, message: Message, speaker: Member | Echo) -> bool:
+        """Fail the connection if a message is too big for somebody not signed in."""
+        most = speaker.waiting_bytes
+        if most is None or len(message.data) <= most:
+            return False
+        self.fail(1009, f"message over {most} bytes before auth")
+        return True
+
+    def _hear_control(self, event: Control, speaker: Member | Echo) -> None:
+        if event.opcode is Opcode.PONG:
+            speaker.hear_pong(event.payload)
+        elif self._is_paused:
+            # RFC 6455 5.5.3: only the newest ping needs an answer.
+            self._owed_pong = event.payload
+        else:
+            self.write(encode_frame(Opcode.PONG, event.payload))
+
+    def _judge_waiting(self) -> None:
+        """Bound what somebody without a token may make us hold."""
+        most = self.speaker.waiting_bytes if self.speaker else None
+        held = self._reader.statistics()
+        on_its_way = max(held["announced"], held["buffered"])
+        if most is not None and held["message_bytes"] + on_its_way > most:
+            self.fail(1009, f"message over {most} bytes before auth")
+        else:
+            self._wake()
+
+    def paused(self) -> None:
+        """Hear that the transport's buffer is above high water."""
+        self._is_paused = True
+        if self.is_open and self.speaker is not None:
+            self.speaker.paused()
+            self._wake()
+
+    def resumed(self) -> None:
+        """Hear that the transport's buffer is below low water."""
+        self._is_paused = False
+        if not self.is_open or self.speaker is None:
+            return
+        if self._owed_pong is not None:
+            payload, self._owed_pong = self._owed_pong, None
+            self.write(encode_frame(Opcode.PONG, payload))
+        self.speaker.resumed()
+
+    def tick(self) -> None:
+        """Do what is due."""
+        if self.is_open and self.speaker is not None:
+            self.speaker.tick()
+            self._wake()
+
+    def drain(self, reconnect_after: float) -> None:
+        """Say that the hub goes away."""
+        if self.is_open and self.speaker is not None:
+            self.speaker.drain(reconnect_after)
+
+    def lost(self) -> None:
+        """Hear that the transport is gone."""
+        self.is_open = False
+        if self.speaker is not None:
+            self.speaker.lost()
+            self.speaker = None
+
+    # What the speaker asks for.
+
+    def hold(self) -> None:
+        """Stop reading."""
+        self._carrier.hold()
+
+    def release(self) -> None:
+        """Read again."""
+        self._carrier.release()
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; nothing may be written after it."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self._write_close(code, reason)
+        # Whatever else was held back: the peer's close frame has to be read.
+        self._carrier.release()
+        self._carrier.cut_in(self._node.config.closing)
+
+    def fail(self, code: int, reason: str) -> None:
+        """Fail the connection (RFC 6455 7.1.7): nothing that comes can be trusted."""
+        if not self.is_open or self.speaker is None:
+            return
+        self.is_open = False
+        self.speaker.lost()
+        self._node.logger.info(
+            "connection_failed", connection=self.name, code=code, reason=reason
+        )
+        self._write_close(code, reason)
+        self._carrier.linger()
+
+    def _write_close(self, code: int | None, reason: str = "") -> None:
+        self.code = code or 1005
+        self.write(encode_frame(Opcode.CLOSE, encode_close(code, reason)))
+
+    def _end_by_peer(self, closing: Closing, speaker: Member | Echo) -> None:
+        """Answer a close frame (RFC 6455 5.5.1), behind all other answers."""
+        speaker.settle()
+        self.is_open = False
+        speaker.lost()
+        self._write_close(closing.code)
+        self._carrier.cut_in(self._node.config.closing)
+        self._carrier.end()
+
+    def __repr__(self) -> str:
+        """Show who it is and whether it is open."""
+        return f"<WebSocket {self.name} {'open' if self.is_open else self.code}>"
+
+
+def _echo_heartbeat(node: Node) -> Heartbeat:
+    config = node.config
+    first_at = node.clock.now() + config.ping * (1 + node.rng.random()) / 2
+    return Heartbeat(interval=config.ping, patience=config.pong, first_at=first_at)

@@ -1,0 +1,308 @@
+"""A WebSocket from 101 to its end: frames, pings, and the closing handshake."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wavetank.hub.access import Claims
+from wavetank.hub.aio.node import Node
+from wavetank.hub.aio.websocket import WebSocket
+from wavetank.hub.config import ConnectionLimits
+from wavetank.hub.opening import Opening
+from wavetank.wire import (
+    FrameReader,
+    Opcode,
+    Upgrade,
+    decode_close,
+    encode_close,
+    encode_frame,
+)
+
+pytestmark = pytest.mark.anyio
+
+MakeNode = Callable[..., Node]
+UPGRADE = Upgrade(accept="", host="127.0.0.1")
+
+
+class FakeCarrier:
+    """A transport that remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self.calls: list[object] = []
+        self.write = self.writes.append
+
+    def linger(self) -> None:
+        """Remember it."""
+        self.calls.append("linger")
+
+    def end(self) -> None:
+        """Remember it."""
+        self.calls.append("end")
+
+    def hold(self) -> None:
+        """Remember it."""
+        self.calls.append("hold")
+
+    def release(self) -> None:
+        """Remember it."""
+        self.calls.append("release")
+
+    def wake(self, at: float) -> None:
+        """Remember nothing: it happens all the time."""
+
+    def cut_in(self, seconds: float) -> None:
+        """Remember it."""
+        self.calls.append(("cut", seconds))
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """Return the frames since the last call."""
+        reader = FrameReader(expect_mask=False, max_payload=None)
+        frames = reader.feed(b"".join(self.writes))
+        self.writes.clear()
+        return [(frame.opcode, frame.payload) for frame in frames]
+
+    def close_code(self) -> int | None:
+        """Return the code of the close frame that was written last."""
+        opcode, payload = self.take()[-1]
+        assert opcode == Opcode.CLOSE
+        closing = decode_close(payload)
+        return closing.code
+
+
+def begin(
+    node: Node, *, is_echo: bool = False, claims: Claims | None = None
+) -> tuple[WebSocket, FakeCarrier]:
+    """Return an open WebSocket; the welcome is thrown away."""
+    carrier = FakeCarrier()
+    socket = WebSocket(carrier, node, "c-1")
+    socket.begin(Opening(UPGRADE, claims, is_echo))
+    carrier.take()
+    return socket, carrier
+
+
+def frame(opcode: int, payload: bytes = b"", **more: Any) -> bytes:
+    """Return a frame as a client sends it."""
+    return encode_frame(opcode, payload, mask=b"\x01\x02\x03\x04", **more)
+
+
+def text(**message: Any) -> bytes:
+    """Return a text message as a client sends it."""
+    return frame(Opcode.TEXT, json.dumps(message).encode())
+
+
+PING = text(type="ping", id=1)
+
+
+async def test_websocket_answers_commands(make_node: MakeNode) -> None:
+    """Also if they come byte by byte."""
+    socket, carrier = begin(make_node())
+    for byte in PING:
+        socket.feed(bytes([byte]))
+    ((opcode, payload),) = carrier.take()
+    assert (opcode, json.loads(payload)["type"]) == (Opcode.TEXT, "pong")
+
+
+async def test_websocket_answers_pings_with_their_payload(make_node: MakeNode) -> None:
+    """RFC 6455 5.5.3."""
+    socket, carrier = begin(make_node())
+    socket.feed(frame(Opcode.PING, b"abc"))
+    assert carrier.take() == [(Opcode.PONG, b"abc")]
+
+
+async def test_websocket_answers_only_the_newest_ping_of_a_peer_that_lags(
+    make_node: MakeNode,
+) -> None:
+    """Pings of somebody who does not read cost no memory."""
+    socket, carrier = begin(make_node())
+    socket.paused()
+    socket.feed(frame(Opcode.PING, b"a") + frame(Opcode.PING, b"b"))
+    assert carrier.take() == []
+    socket.resumed()
+    assert carrier.take() == [(Opcode.PONG, b"b")]
+    socket.paused()
+    socket.resumed()
+    assert carrier.take() == []
+
+
+async def test_websocket_hands_pongs_on(make_node: MakeNode, clock: Any) -> None:
+    """The connection lives as long as they come."""
+    socket, carrier = begin(make_node())
+    clock.advance(10.1)
+    while socket.is_open and clock.now() < 200.0:
+        clock.advance(10.0)
+        socket.tick()
+        for opcode, payload in carrier.take():
+            if opcode == Opcode.PING:
+                socket.feed(frame(Opcode.PONG, payload))
+    assert socket.is_open
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(Opcode.TEXT, b"x", rsv1=True), 1002),
+        (frame(3, b"x"), 1002),
+        (encode_frame(Opcode.TEXT, b"unmasked"), 1002),
+        (frame(Opcode.TEXT, b"\xff\xfe"), 1007),
+        (frame(Opcode.TEXT, b"x" * 20, declared_length=2_000_000), 1009),
+    ],
+)
+async def test_websocket_fails_a_connection_that_breaks_a_rule(
+    make_node: MakeNode, data: bytes, code: int
+) -> None:
+    """What was sound before it is answered; then the close frame, then nothing."""
+    socket, carrier = begin(make_node())
+    socket.feed(PING + data)
+    assert carrier.take()[0][0] == Opcode.TEXT
+    assert socket.code == code
+    assert carrier.calls == ["linger"]
+    socket.feed(PING)
+    assert carrier.take() == []
+
+
+async def test_websocket_closes_as_its_peer_does(make_node: MakeNode) -> None:
+    """Answers first, then the same code, then the transport ends."""
+    socket, carrier = begin(make_node())
+    socket.feed(PING + frame(Opcode.CLOSE, encode_close(3001, "enough")) + PING)
+    (first, _), (second, payload) = carrier.take()
+    assert (first, second) == (Opcode.TEXT, Opcode.CLOSE)
+    assert payload == encode_close(3001)
+    assert carrier.calls == [("cut", 5.0), "end"]
+    assert socket.code == 3001
+
+
+async def test_websocket_answers_a_close_without_a_code(make_node: MakeNode) -> None:
+    """Without one; it is counted as 1005."""
+    socket, carrier = begin(make_node())
+    socket.feed(frame(Opcode.CLOSE))
+    assert carrier.take() == [(Opcode.CLOSE, b"")]
+    assert socket.code == 1005
+
+
+async def test_websocket_waits_for_the_answer_to_its_close(make_node: MakeNode) -> None:
+    """It reads on, passes over messages, and ends when the answer comes."""
+    socket, carrier = begin(make_node())
+    socket.close(1008, "enough")
+    socket.close(1008, "again")
+    assert carrier.close_code() == 1008
+    assert carrier.calls == ["release", ("cut", 5.0)]
+    socket.feed(PING)
+    socket.tick()
+    socket.drain(1.0)
+    socket.paused()
+    socket.resumed()
+    assert carrier.take() == []
+    socket.feed(frame(Opcode.CLOSE, encode_close(1008)))
+    assert carrier.calls[-1] == "end"
+    assert "c-1 1008" in repr(socket)
+
+
+async def test_websocket_ends_when_the_answer_cannot_come_any_more(
+    make_node: MakeNode,
+) -> None:
+    """After a broken frame nothing is read."""
+    socket, carrier = begin(make_node())
+    socket.close(1008, "enough")
+    socket.feed(frame(3))
+    assert carrier.calls[-1] == "end"
+
+
+async def test_websocket_that_is_closed_in_the_middle_of_a_read_drops_the_rest(
+    make_node: MakeNode,
+) -> None:
+    """Messages behind the one that ended it mean nothing."""
+    socket, carrier = begin(make_node())
+    socket.feed(frame(Opcode.BINARY, b"x") + PING)
+    assert carrier.close_code() == 1003
+    assert carrier.take() == []
+
+
+async def test_websocket_that_is_lost_is_left_alone(make_node: MakeNode) -> None:
+    """Nothing is written to a transport that is gone."""
+    node = make_node()
+    socket, carrier = begin(node)
+    socket.feed(text(type="subscribe", id=1, topic="t"))
+    carrier.take()
+    socket.lost()
+    socket.lost()
+    socket.feed(PING)
+    socket.tick()
+    socket.fail(1011, "late")
+    node.publish("t", b"1", None, None)
+    assert carrier.take() == []
+    assert len(node.topics["t"].cursors) == 0
+
+
+async def test_websocket_lets_its_speaker_stop_the_reading(make_node: MakeNode) -> None:
+    """Holding and releasing go to the transport."""
+    socket, carrier = begin(make_node())
+    socket.hold()
+    socket.release()
+    assert carrier.calls == ["hold", "release"]
+
+
+async def test_websocket_says_that_the_hub_goes_away(make_node: MakeNode) -> None:
+    """Each speaker in its own way."""
+    socket, carrier = begin(make_node())
+    socket.drain(1.0)
+    assert carrier.close_code() == 4200
+    socket, carrier = begin(make_node(), is_echo=True)
+    socket.drain(1.0)
+    assert carrier.close_code() == 1001
+
+
+async def test_websocket_of_the_echo_counts_for_no_user(make_node: MakeNode) -> None:
+    """Its token opened the door, and that was all."""
+    node = make_node(tokens=("good",))
+    claims = node.verify("good")
+    assert claims is not None
+    assert node.admission.sign_in(claims.user)
+    socket, carrier = begin(node, is_echo=True, claims=claims)
+    assert node.admission.statistics()["users"] == 0
+    socket.feed(frame(Opcode.TEXT, b"hi"))
+    assert carrier.take() == [(Opcode.TEXT, b"hi")]
+
+
+# Before auth.
+
+
+async def test_websocket_takes_small_messages_only_before_auth(
+    make_node: MakeNode,
+) -> None:
+    """4 KiB, whole or in parts, announced or there."""
+    big = b'{"type":"auth","id":1,"token":"' + b"x" * 4100 + b'"}'
+    ways = (
+        frame(Opcode.TEXT, big),
+        frame(Opcode.TEXT, big)[:100],
+        frame(Opcode.TEXT, big[:2500], fin=False)
+        + frame(Opcode.CONTINUATION, big[:2500], fin=False),
+    )
+    for data in ways:
+        socket, carrier = begin(make_node(tokens=("good",)))
+        socket.feed(data)
+        assert socket.code == 1009
+        assert carrier.calls == ["linger"]
+
+
+async def test_websocket_takes_large_messages_after_auth(make_node: MakeNode) -> None:
+    """Also if auth comes in the same read, and if it comes in parts."""
+    socket, carrier = begin(make_node(tokens=("good",)))
+    auth = text(type="auth", id=1, token="good")
+    socket.feed(auth[:10])
+    socket.feed(auth[10:] + text(type="ping", id=2, padding="x" * 5000))
+    assert [json.loads(data)["id"] for _, data in carrier.take()] == [1, 2]
+    socket.feed(text(type="ping", id=3, padding="x" * 500_000))
+    assert [json.loads(data)["id"] for _, data in carrier.take()] == [3]
+
+
+async def test_websocket_takes_smaller_messages_still_where_that_is_the_limit(
+    make_node: MakeNode,
+) -> None:
+    """A message limit below 4 KiB holds before auth too."""
+    limits = ConnectionLimits(message_bytes=50)
+    socket, carrier = begin(make_node(tokens=("good",), limits=limits))
+    socket.feed(frame(Opcode.TEXT, b"x" * 51))
+    assert carrier.close_code() == 1009
