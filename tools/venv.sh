@@ -35,6 +35,6 @@ set_up() {
     } | cmp -s - "$here/.venv/$1.stamp"; then
         return
     fi
-    python=$(find_python) || exit 1
-    "$python" -E -s "$here/tools/set_up.py" "$here" "$1" || exit 1
+    python=$(find_python) || exit
+    "$python" -E -s "$here/tools/set_up.py" "$here" "$1" || exit
 }

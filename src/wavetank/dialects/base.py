@@ -41,6 +41,8 @@ class Capability(enum.StrEnum):
     """A connection can ask for the events of a topic."""
     PUBLISH = "publish"
     """A connection can publish to a topic."""
+    OWN = "own"
+    """A publisher that is subscribed gets its own events, too."""
     ACKNOWLEDGE = "acknowledge"
     """A publication is answered once it is accepted."""
     SEQUENCE = "sequence"

@@ -61,6 +61,7 @@ _BASED_ON = {
     # capability: what has to be described before a user may claim it
     Capability.SUBSCRIBE: ("send.subscribe", "event"),
     Capability.PUBLISH: ("send.publish",),
+    Capability.OWN: ("send.publish", "send.subscribe", "event"),
     Capability.ACKNOWLEDGE: ("send.publish", "reply"),
     Capability.SEQUENCE: ("event.seq",),
     Capability.RESUME: ("send.resume", "event.seq"),

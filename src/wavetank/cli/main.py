@@ -1,0 +1,118 @@
+"""``wavetank COMMAND``: finds the command and turns errors into exit codes.
+
+It refuses to know what a command does; each is imported only when it is called.
+"""
+
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from wavetank import __version__
+from wavetank.errors import ExitCode, TargetError, UsageError, nearest
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: dict[str, str] = {
+    "run": "prove a WebSocket server: the embedded hub, --serve CMD or --target URL",
+    "report": "make the reports of a results folder again, from its journal alone",
+    "hub": "start the hub",
+    "wreck": "start a server that is broken on purpose",
+}
+"""Each command with one line of help; its module has the same name."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: What stands behind ``wavetank``; the process's own by default.
+
+    Returns:
+        The exit code (`wavetank.errors.ExitCode`).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a target said may be more than the terminal's encoding has.
+            stream.reconfigure(errors="backslashreplace")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments.pop(0) if arguments else "--help", arguments)
+    finally:
+        _flush()
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    try:
+        return _module_main(command, arguments)
+    except UsageError as error:
+        for problem in error.problems:
+            print(f"wavetank {command}: {problem}", file=sys.stderr)
+        return ExitCode.USAGE
+    except TargetError as error:
+        print(f"wavetank {command}: {error}", file=sys.stderr)
+        return ExitCode.NOT_READY
+    except KeyboardInterrupt:
+        print(f"wavetank {command}: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output left (`| head`): nothing to say, nobody to say it to.
+        return ExitCode.PASS
+    except Exception:  # noqa: BLE001 - exit code 1 would read as the target's FAIL
+        traceback.print_exc()
+        print(
+            f"wavetank {command}: this is a mistake of Wavetank, not of the target; "
+            "please report it with the lines above",
+            file=sys.stderr,
+        )
+        return ExitCode.UNKNOWN
+
+
+def _flush() -> None:
+    """Write what is left; where its reader left, to nowhere, without complaint."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _module_main(command: str, arguments: list[str]) -> int:
+    if command in {"-h", "--help", "help"}:
+        print(_help())
+        return ExitCode.PASS
+    if command in {"-V", "--version", "version"}:
+        print(f"wavetank {__version__}")
+        return ExitCode.PASS
+    if command not in COMMANDS:
+        raise UsageError(
+            f"there is no such command{nearest(command, COMMANDS)} "
+            "`wavetank --help` lists them"
+        )
+    module = importlib.import_module(f"wavetank.cli.{command}")
+    return int(module.main(arguments))
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return (
+        "usage: wavetank COMMAND [OPTIONS]\n\n"
+        "Proves a WebSocket service before its users do.\n\n"
+        f"commands:\n{rows}\n\n"
+        "`wavetank COMMAND --help` shows the options of one.\n\n"
+        f"exit codes:\n{_exit_codes()}"
+    )
+
+
+def _exit_codes() -> str:
+    meanings = {
+        ExitCode.PASS: "every check passed",
+        ExitCode.FAIL: "a check failed, or the target died by itself",
+        ExitCode.USAGE: "the command line or a settings file is wrong",
+        ExitCode.UNKNOWN: "something could not be judged, or nothing was checked",
+        ExitCode.NOT_READY: "the target never became ready",
+        ExitCode.INTERRUPTED: "interrupted",
+    }
+    return "\n".join(f"  {int(code):>3}  {text}" for code, text in meanings.items())

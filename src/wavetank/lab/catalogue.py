@@ -1,0 +1,73 @@
+"""The catalogue: which suites and checks there are, read from the suites themselves.
+
+It refuses to keep a second list; a check is in it because it is there.
+"""
+
+import functools
+import importlib
+import inspect
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from wavetank.lab.check import MARKER
+
+__all__ = ["SUITES", "CheckEntry", "catalogue"]
+
+SUITES: tuple[str, ...] = ("basics", "connectivity", "core")
+"""Suites in Fibonacci order: the small ones first (their weights 1, 1, 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckEntry:
+    """One check.
+
+    Attributes:
+        name: Such as ``basic_connection``.
+        title: The sentence that it proves.
+        needs: Capabilities without which it is SKIP.
+        polite: Whether a server that is not ours may be put through it.
+    """
+
+    name: str
+    title: str
+    needs: frozenset[str]
+    polite: bool
+
+
+@functools.cache
+def catalogue() -> dict[str, dict[str, CheckEntry]]:
+    """Return suites in the order they run, each with its checks by name."""
+    return {suite: _checks(_module(suite)) for suite in SUITES}
+
+
+def _module(suite: str) -> ModuleType:
+    return importlib.import_module(f"wavetank.lab.suites.test_{suite}")
+
+
+def _checks(module: ModuleType) -> dict[str, CheckEntry]:
+    checks = {}
+    for name, function in vars(module).items():
+        marker = _marker(function)
+        if name.startswith("test_") and marker is not None:
+            check = name.removeprefix("test_")
+            checks[check] = CheckEntry(
+                name=check,
+                title=title_of(function),
+                needs=marker["needs"],
+                polite=marker["polite"],
+            )
+    return checks
+
+
+def title_of(function: object) -> str:
+    """Return the first sentence of a check's docstring, without its full stop."""
+    text = inspect.getdoc(function) or ""
+    return text.partition("\n\n")[0].replace("\n", " ").removesuffix(".")
+
+
+def _marker(function: object) -> dict[str, Any] | None:
+    for mark in getattr(function, "pytestmark", ()):
+        if mark.name == MARKER:
+            return dict(mark.kwargs)
+    return None

@@ -1,0 +1,142 @@
+"""Turns what a user typed into a run that is ready to start.
+
+It refuses to know whether a command line or pytest was typed at.
+"""
+
+import contextlib
+import datetime
+import os
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from wavetank.clock import SystemClock
+from wavetank.errors import UsageError
+from wavetank.evidence import Record
+from wavetank.lab.catalogue import catalogue
+from wavetank.lab.folder import make_folder
+from wavetank.lab.options import OPTIONS
+from wavetank.lab.plan import Plan, make_plan
+from wavetank.lab.run import Run
+from wavetank.net import client_context
+from wavetank.settings import Settings, parse_dotenv, read_toml, resolve
+
+__all__ = ["open_run", "prepare"]
+
+
+def prepare(
+    flags: Mapping[str, object],
+    *,
+    names: Sequence[str],
+    test_files: Sequence[str] = (),
+    elsewhere: Collection[str] = (),
+) -> tuple[Plan, Settings]:
+    """Read settings file, .env file and environment, and make the plan.
+
+    Args:
+        flags: What was typed, by option name.
+        names: Suites or checks that were named; empty for all.
+        test_files: Files of the catalogue that were named.
+        elsewhere: Names of options that belong to other commands.
+
+    Raises:
+        UsageError: With every mistake at once.
+    """
+    problems: list[str] = []
+    toml = _text_of(flags, "config", "wavetank.toml", problems)
+    dotenv = _text_of(flags, "env-file", ".env.test", problems)
+    settings = resolve(
+        OPTIONS,
+        flags=flags,
+        environ=os.environ,
+        dotenv=dotenv,
+        toml=(*toml, "run") if toml else None,
+        elsewhere=elsewhere,
+        problems=problems,
+    )
+    if settings["ca"]:
+        try:
+            client_context(ca=Path(settings["ca"]))
+        except UsageError as error:
+            problems += [f"--ca: {problem}" for problem in error.problems]
+    known = str(settings["known_failures"] or "")
+    excuses = _read(known, "--known-failures", problems) if known else None
+    plan = make_plan(
+        settings,
+        names=names,
+        test_files=test_files,
+        catalogue={suite: list(checks) for suite, checks in catalogue().items()},
+        environ=_environment(dotenv),
+        tables=_dialect_tables(toml, problems),
+        known_failures=None if excuses is None else (known, excuses),
+        seed=secrets.randbelow(2**32),
+        today=datetime.datetime.now(tz=datetime.UTC).astimezone().date(),
+        problems=problems,
+    )
+    return plan, settings
+
+
+def open_run(
+    plan: Plan,
+    *,
+    output: Path,
+    watch: Callable[[Record], None] | None = None,
+) -> Run:
+    """Make the results folder and open the journal of a run.
+
+    Args:
+        plan: What was asked for.
+        output: Folder of all results.
+        watch: Called with each record; for live progress.
+
+    Raises:
+        UsageError: If the folder cannot be made.
+    """
+    clock = SystemClock()
+    folder = make_folder(output, plan.suites, wall=clock.wall())
+    return Run(plan, folder=folder, watch=watch, clock=clock)
+
+
+def _environment(dotenv: tuple[str, str] | None) -> dict[str, str]:
+    """Return the environment, with what only the .env file has."""
+    environ = dict(os.environ)
+    # Its mistakes are reported already, by whoever resolved the settings.
+    with contextlib.suppress(UsageError):
+        for name, (value, _) in parse_dotenv(dotenv[1] if dotenv else "").items():
+            environ.setdefault(name, value)
+    return environ
+
+
+def _dialect_tables(
+    toml: tuple[str, str] | None, problems: list[str]
+) -> Mapping[str, object]:
+    tables: object = {}
+    # What is not TOML is reported already, in the same words.
+    with contextlib.suppress(UsageError):
+        tables = read_toml(*toml).get("dialect", {}) if toml else {}
+    if isinstance(tables, dict):
+        return tables
+    problems.append(f"{toml and toml[0]}: a dialect is a table [dialect.NAME]")
+    return {}
+
+
+def _text_of(
+    flags: Mapping[str, object], option: str, default: str, problems: list[str]
+) -> tuple[str, str] | None:
+    """Return name and text of a file; one that was not asked for may be missing."""
+    variable = f"WAVETANK_{option.replace('-', '_').upper()}"
+    name = flags.get(option) or os.environ.get(variable)
+    if not name and not Path(default).is_file():
+        return None
+    content = _read(str(name or default), f"--{option}", problems)
+    return None if content is None else (str(name or default), content)
+
+
+def _read(name: str, flag: str, problems: list[str]) -> str | None:
+    try:
+        return Path(name).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        problems.append(f"{flag} {name}: not a text file in UTF-8")
+    except OSError as error:
+        problems.append(f"{flag} {name}: {error.strerror}")
+    return None

@@ -1,0 +1,86 @@
+"""Reports are written from a journal alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wavetank.cli.results import JOURNAL, write_results
+from wavetank.errors import UsageError
+from wavetank.evidence import (
+    CheckFinished,
+    Finding,
+    RunFinished,
+    RunStarted,
+    Verdict,
+    encode_record,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A results folder with the journal of a small run in it."""
+    passed = Finding(verdict=Verdict.PASS, title="It holds")
+    records = [
+        RunStarted(
+            at=0.0,
+            run="r",
+            wall=1.0,
+            version="1",
+            seed=1,
+            suites=["toy"],
+            planned=["toy.one"],
+            target="t",
+        ),
+        CheckFinished(at=1.0, suite="toy", check="one", took=1.0, findings=[passed]),
+        RunFinished(at=2.0),
+    ]
+    (tmp_path / JOURNAL).write_bytes(b"".join(map(encode_record, records)))
+    return tmp_path
+
+
+def test_every_report_is_written_beside_the_journal(folder: Path) -> None:
+    """Programs, people and continuous integration get their files."""
+    summary = write_results(folder)
+
+    assert summary.verdict is Verdict.PASS
+    written = {path.name for path in folder.iterdir()}
+    assert written == {
+        *(JOURNAL, "test_summary.json", "test_report.md", "report.html"),
+        *("junit.xml", "toy.log"),
+    }
+    assert json.loads((folder / "test_summary.json").read_text())["verdict"] == "PASS"
+
+
+def test_a_damaged_line_is_never_green(folder: Path) -> None:
+    """What of the journal cannot be read is told, and spoils the verdict."""
+    journal = folder / JOURNAL
+    first, *rest = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([first, b"\xff not a record\n", *rest]))
+
+    summary = write_results(folder)
+
+    assert summary.verdict is Verdict.UNKNOWN
+    assert summary.problems
+
+
+def test_a_folder_without_a_journal_is_a_usage_error(tmp_path: Path) -> None:
+    """The error names the file and what to give."""
+    with pytest.raises(UsageError, match=r"journal\.ndjson: No such file"):
+        write_results(tmp_path)
+
+
+def test_an_empty_journal_is_a_usage_error(tmp_path: Path) -> None:
+    """There is nothing to report."""
+    (tmp_path / JOURNAL).touch()
+
+    with pytest.raises(UsageError, match="no record can be read"):
+        write_results(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error(folder: Path) -> None:
+    """A report that cannot be written is not passed over."""
+    (folder / "junit.xml").mkdir()
+
+    with pytest.raises(UsageError, match="Is a directory"):
+        write_results(folder)

@@ -1,0 +1,109 @@
+"""Runs of the command line as a user starts them."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "echo_server.py"
+DEADLINE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that ended: its exit code, what it printed, and its folder."""
+
+    code: int
+    printed: str
+    folder: Path | None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The run's test_summary.json."""
+        assert self.folder is not None, self.printed
+        return json.loads((self.folder / "test_summary.json").read_text())
+
+    def verdicts(self) -> dict[str, str]:
+        """Verdict of each check, by ``suite.check``."""
+        return {
+            f"{suite}.{name}": check["verdict"]
+            for suite, one in self.summary["suites"].items()
+            for name, check in one["checks"].items()
+        }
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    """The environment of a user who has set nothing of ours."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WAVETANK_", "RUN_", "WEBSOCKET_", "PYTEST_", "COV"))
+    }
+
+
+@pytest.fixture
+def start(tmp_path: Path, environ: dict[str, str]) -> Start:
+    """Start ``wavetank …`` in an empty folder."""
+
+    def start(*arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "wavetank", *arguments],
+            cwd=tmp_path,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(start: Start, tmp_path: Path) -> Run:
+    """Run ``wavetank run …`` to its end."""
+
+    def run(*arguments: str, output: str = "results") -> Ended:
+        process = start("run", "--output", output, *arguments)
+        printed, _ = process.communicate(timeout=DEADLINE)
+        folders = sorted((tmp_path / output).glob("*"))
+        return Ended(process.returncode, printed, folders[-1] if folders else None)
+
+    return run
+
+
+@pytest.fixture
+def python() -> str:
+    """This interpreter, as a word of a command line."""
+    return shlex.quote(sys.executable)
+
+
+@pytest.fixture
+def wreck(python: str) -> Callable[[str], str]:
+    """The command that serves a wreck, with TLS."""
+
+    def command(name: str) -> str:
+        return (
+            f"{python} -m wavetank wreck {name} --port {{port}} "
+            "--tls-port {tls_port} --cert {cert} --key {key}"
+        )
+
+    return command
+
+
+@pytest.fixture
+def echo(python: str) -> str:
+    """The command that serves an echo on websockets."""
+    return f"{python} {shlex.quote(str(EXAMPLE))} {{port}}"

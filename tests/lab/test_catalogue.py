@@ -1,0 +1,66 @@
+"""The catalogue: what the suites themselves say."""
+
+from pathlib import Path
+
+import pytest
+
+import wavetank.lab.suites
+from wavetank.dialects import Capability
+from wavetank.lab.catalogue import SUITES, CheckEntry, catalogue, title_of
+from wavetank.lab.check import BROADCAST, ROUND_TRIP, TLS
+
+
+def test_the_catalogue_has_every_suite_that_is_there() -> None:
+    """A module beside the others that is on no list would never run."""
+    (folder,) = map(Path, wavetank.lab.suites.__path__)
+    modules = {path.stem.removeprefix("test_") for path in folder.glob("test_*.py")}
+    assert set(SUITES) == modules
+    assert list(catalogue()) == list(SUITES)
+
+
+def test_the_catalogue_reads_checks_from_their_functions() -> None:
+    """Name, sentence, needs and politeness stand where the check is."""
+    assert catalogue()["basics"]["message_validation"] == CheckEntry(
+        name="message_validation",
+        title="A text message that is not UTF-8 fails its connection, and only that "
+        "one",
+        needs=frozenset(),
+        polite=False,
+    )
+    assert catalogue()["basics"]["ssl_connection"].needs == {TLS}
+    assert catalogue()["basics"]["reconnection"].polite
+
+
+def test_each_check_has_a_sentence_and_needs_that_exist() -> None:
+    """What is not written down could not be reported."""
+    known = {*map(str, Capability), TLS, ROUND_TRIP, BROADCAST}
+    for suite, checks in catalogue().items():
+        assert checks, suite
+        for name, entry in checks.items():
+            assert entry.name == name
+            assert entry.title
+            assert entry.needs <= known
+
+
+def test_the_catalogue_is_read_once() -> None:
+    """Who asks twice gets the same."""
+    assert catalogue() is catalogue()
+
+
+@pytest.mark.parametrize(
+    ("docstring", "title"),
+    [
+        ("One sentence.", "One sentence"),
+        ("One\n    sentence.\n\n    More of it.", "One sentence"),
+        (None, ""),
+    ],
+)
+def test_a_title_is_the_first_paragraph_without_its_full_stop(
+    docstring: str | None, title: str
+) -> None:
+    """It stands in tables and in the report."""
+
+    def function() -> None: ...
+
+    function.__doc__ = docstring
+    assert title_of(function) == title
