@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wavetank.lab.interruption import INTERRUPTION
 from wavetank.net import held_ports
 
 OURS = ("WAVETANK_", "RUN_", "WEBSOCKET_", "COVERAGE_", "PYTEST_")
@@ -33,7 +32,6 @@ def nobodys_settings(
             monkeypatch.delenv(name)
     ports = held_ports()
     yield
-    INTERRUPTION.happened = False
     assert held_ports() == ports
 
 

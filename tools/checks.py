@@ -28,7 +28,9 @@ _MINUTES = 15.0
 
 _BIN = Path(sys.executable).parent
 _PYTEST = (sys.executable, "-m", "pytest", "-q")
-_PARALLEL = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal")
+# Twice the processors: the tests that take long wait for servers, and compute little.
+_WORKERS = min(2 * (os.cpu_count() or 1), 8)
+_PARALLEL = ("-n", str(_WORKERS), "--dist", "worksteal")
 _SHORT = ("-m", "not long")
 
 

@@ -1,5 +1,6 @@
 """``wavetank COMMAND``: errors become exit codes and one clear message."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -113,3 +114,20 @@ def test_the_package_runs_as_a_module() -> None:
     )
 
     assert (done.returncode, done.stdout) == (0, f"wavetank {__version__}\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_pipe_that_nobody_reads_is_no_error(unbuffered: str) -> None:
+    """Whether it shows at once or at the very end, there is nothing to complain of."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "wavetank", "--help"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -20,7 +20,6 @@ from wavetank.errors import ExitCode, UsageError
 from wavetank.evidence import read_journal
 from wavetank.lab import folder
 from wavetank.lab.catalogue import catalogue
-from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.selection import select
 from wavetank.net import held_ports
 
@@ -46,7 +45,6 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     monkeypatch.chdir(tmp_path)
     ports = held_ports()
     yield tmp_path
-    INTERRUPTION.happened = False
     assert held_ports() == ports
 
 

@@ -227,7 +227,6 @@ async def test_an_interrupted_check_is_unknown_and_its_task_goes_on(
         await asyncio.sleep(0)
     finally:
         INTERRUPTION.release()
-        INTERRUPTION.happened = False
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -29,7 +29,7 @@ from wavetank.dialects import (
     Welcome,
 )
 from wavetank.errors import LocalError, RemoteError
-from wavetank.evidence import Kind, Operation
+from wavetank.evidence import Kind, Operation, Verdict
 from wavetank.lab import conversation as module
 from wavetank.lab.conversation import Conversation, Refused
 from wavetank.net import open_peer
@@ -410,7 +410,9 @@ async def test_waiting_for_what_does_not_come_is_bounded(talk: Talk) -> None:
         await conversation.first_word(within=SOON)
     assert await conversation.stray(SOON) == []
     sent.set()
-    assert await conversation.stray(5.0) == [Event(payload="2")]
+    second = await conversation.next_event()
+    conversation.unread.append(second)
+    assert await conversation.stray(SOON) == [second] == [Event(payload="2")]
 
 
 async def test_strays_behind_what_is_owed_are_heard_too(talk: Talk) -> None:
@@ -422,7 +424,8 @@ async def test_strays_behind_what_is_owed_are_heard_too(talk: Talk) -> None:
         await connection.wait_closed()
 
     conversation = await talk(tell)
-    got = await conversation.events_and_strays(2, quiet=5.0)
+    await conversation.ping()  # behind which all three are here
+    got = await conversation.events_and_strays(2, quiet=SOON)
     assert [event.payload for event in got] == ["1", "1", "2"]
 
 
@@ -500,6 +503,42 @@ async def test_a_conversation_without_topic_and_echo_does_not_hear_itself(
     conversation = await talk(silent, Toy())
     assert not conversation.gets_itself
     assert conversation.form('{"a": 1.0}') == conversation.form('{"a":1}')
+
+
+# Judging what was heard
+
+
+async def test_a_conversation_judges_payloads_topics_and_numbers(talk: Talk) -> None:
+    """Each is a finding of its own; numbers only where the dialect has them."""
+    events = [Event(payload=one, topic="a", seq=int(one)) for one in "12"]
+    conversation = await talk(silent)
+    conversation.topic = "a"
+    assert [one.verdict for one in conversation.judge(["1", "2"], events)] == (
+        [Verdict.PASS] * 3
+    )
+    lost, wrong, gone = conversation.judge(["1", "2"], events[1:], who="the client")
+    assert lost.verdict is Verdict.FAIL
+    assert wrong.verdict is gone.verdict is Verdict.PASS
+    assert {one.title.partition(" ")[0] for one in (lost, wrong, gone)} == {"the"}
+    assert len(conversation.judge(["1"], [])) == 1
+
+    plain = await talk(silent, Toy(Capability.PUBLISH))
+    plain.topic = "b"
+    arrivals, topics = plain.judge(["1.0", "2"], events)
+    assert arrivals.verdict is Verdict.PASS, "the values are the same"
+    assert topics.verdict is Verdict.FAIL
+    plain.topic = ""
+    assert len(plain.judge(["1", "2"], events)) == 1
+
+
+async def test_a_conversation_under_load_is_not_traced(
+    talk: Talk, operations: list[Operation]
+) -> None:
+    """Whoever loads a target counts instead."""
+    conversation = await talk(answering)
+    conversation.is_traced = False
+    assert (await conversation.publish("a", "1")).ok
+    assert operations == []
 
 
 # Ending

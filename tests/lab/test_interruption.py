@@ -35,6 +35,7 @@ def interruption(clock: VirtualClock) -> Iterator[Interruption]:
     yield interruption
     interruption.release()
     interruption.release()
+    assert not interruption.happened
     assert {number: signal.getsignal(number) for number in SIGNALS} == before
 
 

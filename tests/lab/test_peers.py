@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection
 
-from wavetank.dialects import Bare, Echo, Endpoint, Hub
+from wavetank.dialects import Bare, Echo, Hub, Template
 from wavetank.errors import RemoteError
 from wavetank.evidence import Kind, Operation, Record
 from wavetank.lab.check import BROADCAST, TLS
@@ -177,6 +177,18 @@ async def test_a_plain_handshake_has_nothing_that_nobody_asked_for(
     assert b"Protocol" not in frame.payload
 
 
+LOGIN = Template.parse(
+    {
+        "preamble": ['"hello"', '"there"'],
+        "send": {"authenticate": '{"auth":"{token}","id":{id}}'},
+        "reply": {"has": ["welcome"], "id": "id"},
+        "error": {"has": ["error"], "id": "id", "code": "error"},
+    },
+    "wavetank.toml [dialect.login]",
+    name="login",
+)
+
+
 async def test_a_preamble_and_a_token_come_before_anything_else(
     peers: Open, served: Serve
 ) -> None:
@@ -188,19 +200,14 @@ async def test_a_preamble_and_a_token_come_before_anything_else(
         async for message in connection:
             heard.append(str(message))
             if "auth" in message:
-                await connection.send(
-                    '{"type":"authenticated","id":1,"user":"u","expires_at":null}'
-                )
-
-    class Polite(Hub):
-        endpoint = Endpoint(preamble=('"hello"', '"there"'))
+                await connection.send('{"id":1,"welcome":"you"}')
 
     url = await served(listen)
-    await peers(Target(url=url, dialect=Polite(), token="t0ken")).open()
-    assert heard[:2] == ['"hello"', '"there"']
-    assert "t0ken" in heard[2]
-    bare = await peers(Target(url=url, dialect=Bare(), token="t0ken")).open()
-    assert bare.peer.is_open
+    await peers(Target(url=url, dialect=LOGIN, token="t0ken")).open()
+    assert heard == ['"hello"', '"there"', '{"auth":"t0ken","id":1}']
+    for other in (Bare(), Hub()):
+        peer = await peers(Target(url=url, dialect=other, token="t0ken")).open()
+        assert peer.peer.is_open
     assert len(heard) == 3
 
 
@@ -319,16 +326,12 @@ async def test_a_login_that_is_refused_is_not_passed_over(
     """Whatever a check would see then is not what it looks for."""
 
     async def refuse(connection: ServerConnection) -> None:
-        await connection.recv()
-        await connection.send(
-            '{"type":"error","id":1,"code":"unauthorized","message":"no",'
-            '"retryable":false,"fatal":false,"ts":1}'
-        )
+        await connection.send('{"error":"unauthorized","id":1}')
         await connection.wait_closed()
 
     url = await served(refuse)
-    with pytest.raises(Refused, match="authenticate was refused: unauthorized no"):
-        await peers(Target(url=url, dialect=Hub(), token="t0ken")).open()
+    with pytest.raises(Refused, match="authenticate was refused: unauthorized"):
+        await peers(Target(url=url, dialect=LOGIN, token="t0ken")).open()
 
 
 async def test_listeners_hear_side_by_side_what_each_is_owed(

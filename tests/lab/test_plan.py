@@ -272,6 +272,23 @@ def test_a_command_with_a_tls_port_wants_tls() -> None:
     assert planned({"serve": "x {port} {tls_port} {cert} {key}"}).wants_tls
 
 
+@pytest.mark.parametrize(
+    ("flags", "tls_only"),
+    [
+        ({"serve": "x {tls_port} {cert}"}, True),
+        ({"serve": "x {tls_port} {port}"}, False),
+        ({"serve": "x"}, False),
+        ({}, False),
+        ({"target": "wss://localhost/"}, False),
+    ],
+)
+def test_a_command_may_have_a_tls_port_alone(
+    flags: dict[str, object], tls_only: bool
+) -> None:
+    """Then there is no plain listener to wait for."""
+    assert planned(flags).is_tls_only is tls_only
+
+
 def test_the_embedded_hub_is_started_as_a_process() -> None:
     """The lab knows its command line, never its code."""
     words = WORDS | {"tls_port": "8002", "cert": "c.pem", "key": "k.pem"}

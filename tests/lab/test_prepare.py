@@ -159,6 +159,17 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_cannot_be_named_where_nobody_looks_for_it(tmp_path: Path) -> None:
+    """It was once passed over without a word."""
+    (tmp_path / "wavetank.toml").write_text("[run]\nenv-file = 'mine'\n")
+    (tmp_path / ".env.test").write_text("WAVETANK_CONFIG=mine.toml\n")
+    assert problems_of() == (
+        ".env.test line 1: only a flag or the environment can name this file",
+        "wavetank.toml [run] env-file: only a flag or the environment can name this "
+        "file",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -309,8 +309,11 @@ async def test_who_gets_a_pong_and_its_own_message_is_served(
     dialect: Any,
     served_well: bool,
     seen: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The finding names who was looked at."""
+    if not served_well:
+        monkeypatch.setattr(reactions, "REACT_WITHIN", SOON)
     conversation = await meet(script, dialect)
     assert await is_served(conversation, notebook, who="the other") is served_well
     (finding,) = notebook.findings

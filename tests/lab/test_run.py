@@ -1,6 +1,7 @@
 """One run: first record to last, and nothing left behind, however it ends."""
 
 import datetime
+import errno
 import os
 import shlex
 import signal
@@ -408,6 +409,29 @@ def test_cleaning_up_is_not_cut_by_a_second_signal(
     assert not psutil.pid_exists(process.pid)
     assert kinds(run)[-1] == "RunFinished"
     assert list(scratch.iterdir()) == []
+
+
+def test_a_full_disk_is_no_reason_to_leave_anything_behind(
+    open_run: Open, monkeypatch: pytest.MonkeyPatch, scratch: Path
+) -> None:
+    """What cannot be written down any more is raised, after all is cleaned up."""
+    before = signal.getsignal(signal.SIGTERM)
+    run = open_run(source=Source.SERVE, serve=SOUND)
+    run.start(["toy.one"])
+    assert run.target is not None
+    assert run.target.process is not None
+    os.kill(run.target.process.pid, signal.SIGKILL)
+    assert run.target.process.ends_within(DEADLINE)
+
+    def fail(record: Record) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run._journal, "append", fail)
+    with pytest.raises(OSError, match="No space left"):
+        run.finish()
+    assert list(scratch.iterdir()) == []
+    assert not held_ports()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_run_in_a_thread_leaves_signals_alone(open_run: Open) -> None:

@@ -173,6 +173,32 @@ def test_a_target_with_tls_gets_a_certificate_that_verifies(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_target_with_tls_alone_is_met_over_it(start: Start) -> None:
+    """It has one URL, and that is the one."""
+    command = OVER_TLS.replace("--port {port}", "--port 0")
+    target = start(source=Source.SERVE, serve=command).run()
+    assert target.url.startswith("wss://localhost:")
+    assert target.tls_url == ""
+    assert TLS in target.capabilities
+
+
+def test_a_tls_listener_that_is_broken_is_a_check_s_business(start: Start) -> None:
+    """The target is ready all the same, and its TLS can be looked at."""
+    command = OVER_TLS.replace("sound", "tls-garbage")
+    assert start(source=Source.SERVE, serve=command).run().tls_url
+
+
+def test_a_tls_listener_that_never_comes_is_not_waited_for_longer(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plain one is there: a check will tell that the other is not."""
+    monkeypatch.setattr(module, "_STEP", 0.3)
+    command = f"sh -c '{SOUND}' {{tls_port}}"
+    target = start(source=Source.SERVE, serve=command, ready_timeout=2.0).run()
+    assert target.tls_url
+    assert target.took >= 2.0
+
+
 def test_a_target_without_tls_gets_none(start: Start) -> None:
     """`--no-ssl` leaves certificates out."""
     starting = start(source=Source.SERVE, serve=SOUND, no_ssl=True)

@@ -66,6 +66,8 @@ def cell_of(written: str) -> str:
 
 
 @given(TEXTS)
+@example("__0__")
+@example("a_b")
 def test_markdown_shows_text_as_it_is_in_a_table_and_in_a_list(text: str) -> None:
     """No emphasis, link, picture, tag, entity or second cell comes of it."""
     written = as_markdown(text)

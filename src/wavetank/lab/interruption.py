@@ -60,11 +60,11 @@ class Interruption:
         return True
 
     def release(self) -> None:
-        """Leave signals to whoever had them before; idempotent."""
+        """Leave signals to whoever had them before, and forget; idempotent."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
-        self.is_watched = False
+        self.is_watched = self.happened = False
 
     @contextlib.contextmanager
     def ignored(self) -> Iterator[None]:

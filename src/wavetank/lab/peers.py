@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-from wavetank.dialects import Bare, Capability, Dialect, Event, Welcome
+from wavetank.dialects import Bare, Capability, Dialect, Event, Hub, Welcome
 from wavetank.errors import LocalError, RemoteError
 from wavetank.evidence import Kind, Operation, Record
 from wavetank.lab.check import BROADCAST
@@ -213,8 +213,9 @@ class Peers:
         target = self.target
         for text in target.dialect.endpoint.preamble:
             await conversation.peer.send(text)
-        if target.token:
-            # A dialect without such a message has it in the handshake's headers.
+        if target.token and not isinstance(target.dialect, Hub):
+            # The hub has it from the handshake's headers already; a dialect without
+            # such a message has no other way.
             with contextlib.suppress(LocalError):
                 await conversation.authenticate(target.token)
         if not greeted or isinstance(target.dialect, Bare):

@@ -7,7 +7,7 @@ import contextlib
 import datetime
 import os
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wavetank.clock import SystemClock
@@ -54,6 +54,7 @@ def prepare(
         elsewhere=elsewhere,
         problems=problems,
     )
+    problems += _unread(settings)
     if settings["ca"]:
         try:
             client_context(ca=Path(settings["ca"]))
@@ -95,6 +96,14 @@ def open_run(
     clock = SystemClock()
     folder = make_folder(output, plan.suites, wall=clock.wall())
     return Run(plan, folder=folder, watch=watch, clock=clock)
+
+
+def _unread(settings: Settings) -> Iterator[str]:
+    """Yield a problem for names of files that stand where nobody looks for them."""
+    for name in ("config", "env-file"):
+        source = settings.source(name)
+        if source != "default" and not source.startswith(("--", "environment ")):
+            yield f"{source}: only a flag or the environment can name this file"
 
 
 def _environment(dotenv: tuple[str, str] | None) -> dict[str, str]:

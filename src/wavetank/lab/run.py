@@ -136,23 +136,15 @@ class Run:
 
     def finish(self, *, interrupted: bool = False) -> None:
         """End the target, write the last record, remove what was made; idempotent."""
-        with INTERRUPTION.ignored():
-            if self._is_finished:
-                return
-            self._is_finished = True
-            atexit.unregister(self.finish)
-            self._stop_sampling.set()
-            if self._sampler is not None:
-                self._sampler.join(timeout=5.0)
-            self._end_target()
-            if self.plan.coverage:
-                self._report_coverage()
-            gave_up = interrupted or INTERRUPTION.happened
-            self.record(RunFinished(at=self.now(), interrupted=gave_up))
-            self._journal.close()
-            shutil.rmtree(self._scratch, ignore_errors=True)
-        if self._catches:
-            INTERRUPTION.release()
+        try:
+            with INTERRUPTION.ignored():
+                if not self._is_finished:
+                    self._is_finished = True
+                    self._finish(interrupted=interrupted)
+        finally:
+            if self._catches:
+                self._catches = False
+                INTERRUPTION.release()
 
     def finish_check(self, notebook: Notebook) -> CheckFinished:
         """Write down what a check came to, known failures marked."""
@@ -171,6 +163,21 @@ class Run:
         return finished
 
     # Start and end
+
+    def _finish(self, *, interrupted: bool) -> None:
+        atexit.unregister(self.finish)
+        self._stop_sampling.set()
+        if self._sampler is not None:
+            self._sampler.join(timeout=5.0)
+        try:
+            self._end_target()
+            if self.plan.coverage:
+                self._report_coverage()
+            gave_up = interrupted or INTERRUPTION.happened
+            self.record(RunFinished(at=self.now(), interrupted=gave_up))
+        finally:  # a full disk is no reason to leave anything behind
+            self._journal.close()
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _announce(self, planned: Sequence[str]) -> None:
         plan = self.plan
@@ -215,8 +222,10 @@ class Run:
     def _end_target(self) -> None:
         if self._start is None:
             return
-        self.target_is_gone()
-        self._start.stop()
+        try:
+            self.target_is_gone()
+        finally:
+            self._start.stop()
         process = self._start.process
         if process is not None and self.target is not None:
             self._note_end(status=process.status, output=process.output(), by_lab=True)

@@ -26,8 +26,8 @@ _INVISIBLE = re.compile(
     "\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
     "|[\U000e0000-\U000e007f]"
 )
-# An underscore between letters is no emphasis (CommonMark 6.2).
-_MARKDOWN = re.compile(r"[\\`*{}\[\]<>#|~$&!]|(?<!\w)_|_(?!\w)")
+# A single underscore between letters is no emphasis (CommonMark 6.2).
+_MARKDOWN = re.compile(r"[\\`*{}\[\]<>#|~$&!]|(?<![^\W_])_|_(?![^\W_])")
 _MARKDOWN_START = re.compile(r"^([-+=>]|\d{1,9}[.)])(?=\s|$|[-+=])")
 _BACKTICKS = re.compile("`+")
 
