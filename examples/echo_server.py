@@ -1,6 +1,6 @@
 """The smallest target: an echo server.
 
-wavetank run --serve 'python examples/echo_server.py {port}'
+wavetank run --serve '{python} examples/echo_server.py {port}'
 """
 
 import asyncio

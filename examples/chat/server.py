@@ -1,6 +1,6 @@
 """A chat server with a protocol of its own, which wavetank.toml describes.
 
-cd examples/chat && wavetank run --serve 'python server.py {port}'
+cd examples/chat && wavetank run --serve '{python} server.py {port}'
 """
 
 import asyncio

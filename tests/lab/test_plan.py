@@ -550,3 +550,18 @@ def test_the_embedded_hub_speaks_its_own_dialect_alone() -> None:
     assert problem == (
         "--dialect echo: the embedded hub speaks hub; give --serve or --target"
     )
+
+
+@pytest.mark.parametrize("name", ["target", "serve"])
+def test_an_empty_target_is_a_mistake_and_not_the_hub(name: str) -> None:
+    """``--target "$URL"`` without the variable must not be green about the hub."""
+    assert refused({name: ""}) == (
+        f"--{name}: the value is empty; give one, or leave the option out",
+    )
+
+
+def test_a_command_that_takes_a_tls_port_alone_is_tls_only() -> None:
+    """Then the URL of the target is a wss:// one."""
+    assert planned({"serve": "x {tls_port} {cert} {key}"}).is_tls_only
+    assert not planned({"serve": "x {port} {tls_port}"}).is_tls_only
+    assert not planned({}).is_tls_only

@@ -134,6 +134,14 @@ def test_mistakes_of_every_file_and_flag_come_at_once(tmp_path: Path) -> None:
     assert len(problems) == 8
 
 
+def test_a_slip_in_the_name_of_a_table_is_a_mistake(tmp_path: Path) -> None:
+    """A run with ``[runn]`` passed over would be green about the wrong server."""
+    (tmp_path / "wavetank.toml").write_text("[runn]\ntarget = 'ws://x'\n")
+    assert problems_of({}, names=[]) == (
+        "wavetank.toml [runn]: unknown section; did you mean run?",
+    )
+
+
 @pytest.mark.parametrize(
     ("flag", "problem"),
     [

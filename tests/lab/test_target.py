@@ -390,6 +390,22 @@ def test_a_target_that_refuses_is_told_with_each_reason(
     assert caught.value.output == ()
 
 
+def test_a_target_that_wants_credentials_is_not_asked_again(
+    start: Start, listening: Callable[..., str]
+) -> None:
+    """Time does not make a token."""
+    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def refuse(connection: ServerConnection, request: Any) -> Any:
+        asked.put(request.path)
+        return connection.respond(401, "")
+
+    url = listening(wait, process_request=refuse)
+    with pytest.raises(TargetError, match="give --token"):
+        start(url=url, dialect=None, ready_timeout=60.0).run()
+    assert asked.qsize() == 1
+
+
 def test_a_target_that_accepts_and_says_nothing_is_given_up_in_time(
     start: Start,
 ) -> None:

@@ -100,3 +100,21 @@ def test_console_holds_hostile_text_as_text(poisoned: list[Record]) -> None:
     for text in texts:
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e\ud800]", text)
         assert len(text) < 10_000
+
+
+def test_check_line_of_a_pass_says_what_was_not_looked_at() -> None:
+    """Half a check is no whole one."""
+    record = CheckFinished(
+        at=1.0,
+        suite="core",
+        check="connection_timeout",
+        took=0.006,
+        findings=[
+            Finding(verdict=Verdict.PASS, title="nobody is delayed"),
+            Finding(verdict=Verdict.SKIP, title="letting go", seen="no limit declared"),
+        ],
+    )
+    line = (
+        "PASS     core.connection_timeout  6.00 ms  (not all of it: no limit declared)"
+    )
+    assert check_line(record) == line

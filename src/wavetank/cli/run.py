@@ -33,7 +33,7 @@ _SUITES = Path(__file__).parent.parent / "lab" / "suites"
 _EPILOG = """\
 Without --serve and --target the embedded hub is the target, on free ports.
 
-  wavetank run                                        every suite, one minute
+  wavetank run                                        every suite, half a minute
   wavetank run basics -k reconnection                 some checks
   wavetank run --serve 'python app.py --port {port}'  a server that the lab starts
   wavetank run --target wss://staging.example/ws      a server that already runs

@@ -221,6 +221,13 @@ def make_plan(
 
 def _source(settings: Settings, problems: list[str]) -> Source:
     url, command = settings["target"], settings["serve"]
+    # An empty value is most often a variable that is not set: to take the hub then
+    # would be green about the wrong server.
+    problems.extend(
+        f"--{name}: the value is empty; give one, or leave the option out"
+        for name in ("target", "serve")
+        if settings.source(name).startswith("--") and not settings[name]
+    )
     if url and command:
         problems.append("--target and --serve: give one of the two")
     if url:

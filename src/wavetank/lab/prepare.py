@@ -23,6 +23,9 @@ from wavetank.settings import Settings, parse_dotenv, read_toml, resolve
 
 __all__ = ["open_run", "prepare"]
 
+_SECTIONS = ("run", "dialect")
+"""What a settings file may have at its top; anything else is a slip."""
+
 
 def prepare(
     flags: Mapping[str, object],
@@ -119,13 +122,17 @@ def _environment(dotenv: tuple[str, str] | None) -> dict[str, str]:
 def _dialect_tables(
     toml: tuple[str, str] | None, problems: list[str]
 ) -> Mapping[str, object]:
-    tables: object = {}
-    # What is not TOML is reported already, in the same words.
-    with contextlib.suppress(UsageError):
-        tables = read_toml(*toml).get("dialect", {}) if toml else {}
+    if toml is None:
+        return {}
+    try:
+        tables = read_toml(*toml, sections=_SECTIONS).get("dialect", {})
+    except UsageError as error:
+        # What is not TOML is reported already, in the same words.
+        problems += [one for one in error.problems if one not in problems]
+        return {}
     if isinstance(tables, dict):
         return tables
-    problems.append(f"{toml and toml[0]}: a dialect is a table [dialect.NAME]")
+    problems.append(f"{toml[0]}: a dialect is a table [dialect.NAME]")
     return {}
 
 
@@ -135,7 +142,7 @@ def _text_of(
     """Return name and text of a file; one that was not asked for may be missing."""
     variable = f"WAVETANK_{option.replace('-', '_').upper()}"
     name = flags.get(option) or os.environ.get(variable)
-    if not name and not Path(default).is_file():
+    if not name and not Path(default).exists():
         return None
     content = _read(str(name or default), f"--{option}", problems)
     return None if content is None else (str(name or default), content)

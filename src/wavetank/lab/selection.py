@@ -56,7 +56,7 @@ def select(
         else:
             problems.append(
                 f"suite {name}: there is no such suite or check"
-                f"{nearest(name, known | bare)} `wavetank run --list` shows them all"
+                f"{nearest(name, known | bare) or ';'} `wavetank run --list` shows them"
             )
     ordered = tuple(suite for suite in catalogue if suite in suites)
     return ordered or tuple(catalogue), frozenset(checks)

@@ -30,6 +30,7 @@ from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.plan import Plan, Source
 from wavetank.lab.process import TargetProcess
 from wavetank.net import (
+    HandshakeRefused,
     NotReached,
     Peer,
     RudePeer,
@@ -252,6 +253,14 @@ class TargetStart:
         for url in candidates:
             try:
                 return url, asyncio.run(self._meet(draft, url))
+            except HandshakeRefused as error:
+                reasons[url] = str(error)
+                if error.status == 401:
+                    # No time makes this better.
+                    raise TargetError(
+                        f"{error}; it wants credentials: give --token, or the variable "
+                        "WAVETANK_TOKEN, or --header"
+                    ) from None
             except NotReached as error:
                 # Nobody listens yet: to ask for another path now would be a race,
                 # and the path that is found would depend on who wins it.

@@ -18,14 +18,20 @@ _INDENT = " " * 9
 
 
 def check_line(record: CheckFinished) -> str:
-    """Return one line for a finished check; a reason follows unless it passed."""
+    """Return one line for a finished check.
+
+    A reason follows unless it passed, and then what of it was not looked at.
+    """
     verdict = record.verdict
     line = (
         f"{verdict.value:<7}  {_short(record.suite)}.{_short(record.check)}"
         f"  {duration(record.took)}"
     )
     if verdict is Verdict.PASS:
-        return line
+        skipped = [one.seen for one in record.findings if one.verdict is Verdict.SKIP]
+        return line + "".join(
+            f"  (not all of it: {_short(reason)})" for reason in skipped[:1]
+        )
     return f"{line}  {_short(_reason(record.findings, verdict))}"
 
 
