@@ -216,7 +216,7 @@ OPTIONS: tuple[Option, ...] = (
         kind=_between(0.1, 3600),
         default=10.0,
         metavar="SECONDS",
-        help="longest that a load may flow (10)",
+        help="how long a load flows with --full, or where it is given (10)",
     ),
     Option(
         name="known-failures",

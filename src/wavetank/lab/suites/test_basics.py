@@ -135,7 +135,8 @@ async def test_load(peer: Peers, notebook: Notebook, plan: Plan) -> None:
     conversations = await peer.open_many(clients, to_themselves=True)
     latencies = Histogram()
     started = time.perf_counter()
-    ends = started + (plan.test_duration if plan.full else 0.0)
+    lasts = plan.full or "test-duration" in plan.options
+    ends = started + (plan.test_duration if lasts else 0.0)
     rounds = 0
     while rounds == 0 or (time.perf_counter() < ends and notebook.verdict == "PASS"):
         async with asyncio.TaskGroup() as group:
