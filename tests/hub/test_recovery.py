@@ -4,7 +4,7 @@ import pytest
 
 from wavetank.hub.log import Bounds, Mark, TopicLog
 from wavetank.hub.recovery import Begin, begin_at_time, find_begin, judge
-from wavetank.protocol import Position, format_tag
+from wavetank.protocol import Position, encode_ts, format_tag
 
 EPOCH = "Kq3v9TzA"
 
@@ -120,23 +120,47 @@ def test_position_beyond_memory_is_judged_by_the_tag_found() -> None:
 def test_time_begins_with_the_first_entry_at_or_after_it(
     time: float, after: int
 ) -> None:
-    """It claims nothing about what was before, so `recovered` is null."""
+    """All that was asked for follows, so `recovered` is true."""
     log = log_of(top=9, oldest=4)
-    assert find_begin(log, None, time) == Begin(after, tag_of(after))
+    begin = Begin(after, tag_of(after), recovered=True)
+    assert find_begin(log, None, time) == begin
+
+
+@pytest.mark.parametrize("wall", [1790000000.1234567, 1790000000.1234572, 1e9 + 1 / 3])
+def test_time_of_an_entry_as_it_stands_on_the_wire_begins_with_that_entry(
+    wall: float,
+) -> None:
+    """`ts` has microseconds, the clock has more: rounding up missed the entry."""
+    log = TopicLog("t", EPOCH, ring=Bounds(entries=2))
+    for _ in range(3):
+        log.reveal(log.append(b"1", wall).seq)
+    assert find_begin(log, None, float(encode_ts(log.at)) / 1000) == Begin(
+        0, 0, recovered=True
+    )
+    log.settle(3)
+    assert find_begin(log, None, float(encode_ts(log.at)) / 1000) is None
 
 
 def test_time_beyond_memory_has_to_be_asked_for() -> None:
     """Memory can tell only if it holds an entry before that time."""
     log = log_of(top=9, in_memory=3)
     assert find_begin(log, None, 7.0) is None
-    assert find_begin(log, None, 7.5) == Begin(7, tag_of(7))
+    assert find_begin(log, None, 7.5) == Begin(7, tag_of(7), recovered=True)
 
 
 def test_time_in_an_empty_log_is_live() -> None:
     """Also where everything has been removed."""
-    assert find_begin(TopicLog("t", EPOCH, ring=Bounds()), None, 5.0) == Begin(0, 0)
+    log = TopicLog("t", EPOCH, ring=Bounds())
+    assert find_begin(log, None, 5.0) == Begin(0, 0, recovered=True)
     log = log_of(top=9, oldest=10)
-    assert find_begin(log, None, 5.0) == Begin(9, tag_of(9))
+    assert find_begin(log, None, 5.0) == Begin(9, tag_of(9), recovered=True)
+
+
+def test_time_in_a_log_whose_entries_wait_to_be_written_and_forgotten_is_live() -> None:
+    """Not retained any longer, but still in memory for somebody in step."""
+    log = log_of(top=9)
+    log.forget(Mark(9, tag_of(9)))
+    assert find_begin(log, None, 0.5) == Begin(9, tag_of(9), recovered=True)
 
 
 def test_time_in_a_log_that_memory_has_let_go_has_to_be_asked_for() -> None:
@@ -150,7 +174,7 @@ def test_time_in_a_log_that_memory_has_let_go_has_to_be_asked_for() -> None:
 def test_time_looked_up_is_kept_inside_the_log() -> None:
     """Between question and answer retention may move on; then it is what is left."""
     log = log_of(top=9, oldest=4, in_memory=3)
-    assert begin_at_time(log, 1, tag=None) == Begin(3, tag_of(3))
-    assert begin_at_time(log, 5, tag=tag_of(5)) == Begin(5, tag_of(5))
-    assert begin_at_time(log, 99, tag=None) == Begin(9, tag_of(9))
+    for after, tag, kept in ((1, None, 3), (5, tag_of(5), 5), (99, None, 9)):
+        begin = Begin(kept, tag_of(kept), recovered=True)
+        assert begin_at_time(log, after, tag=tag) == begin
     assert begin_at_time(log, 5, tag=None) is None

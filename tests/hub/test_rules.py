@@ -89,6 +89,7 @@ def test_publication_needs_the_right_to_publish() -> None:
     ("command", "code"),
     [
         (Subscribe(id=1, topic="a.b"), None),
+        (Subscribe(id=1, topic="a.b", deliver=None), None),
         (Subscribe(id=1, topic="a.*"), ErrorCode.INVALID_TOPIC),
         (Subscribe(id=1, topic="a.**"), ErrorCode.INVALID_TOPIC),
         (Subscribe(id=1, topic="a.b", deliver="latest"), ErrorCode.INVALID_MESSAGE),

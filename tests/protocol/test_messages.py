@@ -327,6 +327,22 @@ def test_a_payload_survives_its_receive_buffer():
     assert heard.payload == b"[1,2]"
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("subscribe", ("since", "since_time", "since_each", "deliver")),
+        ("history", ("since", "since_time", "limit")),
+    ],
+)
+def test_an_optional_field_that_is_null_counts_as_left_out(kind, fields):
+    """``"deliver":null`` and ``"limit":null`` were refused."""
+    nulls = "".join(f',"{name}":null' for name in fields)
+    text = f'{{"type":"{kind}","id":1,"topic":"a"{nulls}}}'
+    command = decode_command(text)
+    assert not isinstance(command, CommandError)
+    assert all(getattr(command, name) is None for name in fields)
+
+
 def test_null_is_a_payload_and_nothing_is_not():
     """A missing ``data`` is a mistake, ``"data":null`` is meant."""
     told = decode_command(b'{"type":"publish","topic":"a","data":null}')

@@ -205,9 +205,9 @@ class Run:
         """Return the seq of the first entry at or after a time; ``last + 1`` if none.
 
         Args:
-            at: Seconds since 1970.
+            at: Seconds since 1970; what is below a microsecond does not count.
         """
-        place = bisect_left(self._entries, at, self._head, key=_TIME)
+        place = bisect_left(self._entries, round(at, 6), self._head, key=_TIME)
         return self.first + place - self._head
 
     def __repr__(self) -> str:
@@ -313,7 +313,8 @@ class TopicLog:
         if self.top >= MAX_SEQ:
             raise LocalError(f"topic {self.topic} has no seq left")
         seq = self.top + 1
-        self.at = max(self.at, wall)
+        # As exact as `ts` is: whoever asks from an entry's `ts` on gets that entry.
+        self.at = max(self.at, round(wall, 6))
         self.tag = next_tag(self.tag, seq, payload)
         entry = make_entry(self.head, Mark(seq, self.tag), self.at, payload)
         self.ring.push(entry)

@@ -90,17 +90,19 @@ def _objection(log: TopicLog, since: Position, tag: int | None) -> str | None:
 
 def _find_time(log: TopicLog, time: float) -> Begin | None:
     """Find a time in memory; None where entries before it may be elsewhere."""
-    ring = log.ring
+    ring, time = log.ring, round(time, 6)
     is_all = ring.first == log.oldest
     if not is_all and not (ring.holds(ring.first) and ring[ring.first].at < time):
-        return None if log.oldest <= log.visible else find_begin(log, None, None)
+        if log.oldest <= log.visible:
+            return None
+        return Begin(log.visible, log.visible_tag, recovered=True)
     return begin_at_time(log, ring.seek(time) - 1, None)
 
 
 def begin_at_time(log: TopicLog, after: int, tag: int | None) -> Begin | None:
     """Start at a place that a time was looked up for.
 
-    It claims nothing about what was before: ``recovered`` stays None.
+    Everything at or after that time follows, which is all that was asked for.
 
     Args:
         log: Of the topic.
@@ -111,4 +113,4 @@ def begin_at_time(log: TopicLog, after: int, tag: int | None) -> Begin | None:
     known = log.tag_at(after)
     if known is None:
         known = tag
-    return None if known is None else Begin(after, known)
+    return None if known is None else Begin(after, known, recovered=True)

@@ -73,7 +73,7 @@ def judge_subscribe(command: Subscribe, claims: Claims | None) -> Objection | No
     if is_pattern(command.topic):
         words = "this hub has no patterns; see `features` in welcome"
         return Objection(ErrorCode.INVALID_TOPIC, words, "topic")
-    if command.deliver != "all":
+    if command.deliver not in (None, "all"):
         words = 'deliver: this hub has only "all"; see `features` in welcome'
         return Objection(ErrorCode.INVALID_MESSAGE, words, "deliver")
     return judge_topic(command.topic, claims, Action.SUBSCRIBE)

@@ -65,7 +65,7 @@ class Subscribe(Message, frozen=True, kw_only=True, tag="subscribe"):
         since: A position (of one topic), or everything retained.
         since_time: From the first entry at or after it.
         since_each: Topic to position, for a pattern.
-        deliver: What to do when behind or too fast.
+        deliver: What to do when behind or too fast; None is "all".
     """
 
     id: Id
@@ -73,7 +73,7 @@ class Subscribe(Message, frozen=True, kw_only=True, tag="subscribe"):
     since: Position | Literal["earliest"] | None = None
     since_time: Moment | None = None
     since_each: dict[str, Position] | None = None
-    deliver: Literal["all", "latest"] | MaxRate = "all"
+    deliver: Literal["all", "latest"] | MaxRate | None = "all"
 
     def __post_init__(self) -> None:
         """Refuse two starts, and a start that does not fit topic or pattern.
@@ -138,14 +138,15 @@ class History(Message, frozen=True, kw_only=True, tag="history"):
         topic: Topic, not a pattern.
         since: Behind this position; "earliest" and None are all that is retained.
         since_time: From the first entry at or after it.
-        limit: At most so many; the hub may give fewer. 0 asks for the top alone.
+        limit: At most so many; the hub may give fewer. 0 asks for the top alone,
+            None is ``HISTORY_LIMIT``.
     """
 
     id: Id
     topic: Topic
     since: Position | Literal["earliest"] | None = None
     since_time: Moment | None = None
-    limit: Count = HISTORY_LIMIT
+    limit: Count | None = HISTORY_LIMIT
 
     def __post_init__(self) -> None:
         """Refuse two starts.

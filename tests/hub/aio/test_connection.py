@@ -1,6 +1,7 @@
 """One connection: it reads, answers HTTP or shakes hands, and writes."""
 
 import asyncio
+import errno
 import json
 import random
 import socket
@@ -14,6 +15,7 @@ from wavetank.hub import ConnectionLimits
 from wavetank.hub.aio.connection import Connection
 from wavetank.hub.aio.http import Pages
 from wavetank.hub.aio.member import Member
+from wavetank.hub.aio.websocket import WebSocket
 from wavetank.hub.limits import Crowd
 
 pytestmark = pytest.mark.anyio
@@ -328,6 +330,126 @@ def _is_held(hub: Any) -> bool:
     )
 
 
+# Turns.
+
+TINY = b"\x82\x81\x00\x00\x00\x00"
+
+
+def open_echo(hub: Any) -> "tuple[Connection, FakeTransport]":
+    """Return an open connection to /echo on a transport that does nothing."""
+    connection, transport = Connection(hub.server, is_tls=False), FakeTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    connection.data_received(HANDSHAKE.format(path="/echo").encode())
+    transport.written.clear()
+    hub.stack.callback(connection.connection_lost, None)
+    return connection, transport
+
+
+def tiny_frames(count: int) -> bytes:
+    """Return messages of one byte, counted."""
+    return b"".join(TINY + bytes([number & 255]) for number in range(count))
+
+
+def echoes(count: int) -> bytes:
+    """Return what they are answered with."""
+    return b"".join(bytes([0x82, 1, number & 255]) for number in range(count))
+
+
+async def test_connection_gives_way_to_the_others_after_its_turn(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that never stopped sending tiny frames held up everybody for seconds."""
+    monkeypatch.setattr("wavetank.hub.aio.connection.TURN", 0.0)
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    connection.data_received(tiny_frames(4000))
+    for turn in range(1, 4):
+        assert not transport.is_reading
+        assert transport.written == echoes(turn * 8192 // 7)
+        await asyncio.sleep(0)
+    assert transport.is_reading
+    assert transport.written == echoes(4000)
+
+
+async def test_connection_keeps_the_order_of_what_comes_while_it_rests(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transport may have read ahead when it is told to stop."""
+    monkeypatch.setattr("wavetank.hub.aio.connection.TURN", 0.0)
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    connection.data_received(tiny_frames(4000))
+    connection.data_received(TINY + b"!")
+    for _ in range(8):
+        await asyncio.sleep(0)
+    assert transport.written == echoes(4000) + b"\x82\x01!"
+    connection.connection_lost(None)
+
+
+async def test_connection_takes_all_at_once_while_its_turn_lasts(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading is not stopped and begun again for nothing."""
+    monkeypatch.setattr("wavetank.hub.aio.connection.TURN", DEADLINE)
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    connection.data_received(tiny_frames(4000))
+    assert transport.is_reading
+    assert transport.written == echoes(4000)
+
+
+async def test_connection_that_is_held_in_its_turn_keeps_the_rest(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on where it was, and not before it may."""
+    monkeypatch.setattr("wavetank.hub.aio.connection.TURN", 0.0)
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    connection.data_received(tiny_frames(4000))
+    connection.pause_writing()
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert transport.written == echoes(8192 // 7)
+    connection.resume_writing()
+    assert not transport.is_reading
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert transport.written == echoes(4000)
+    assert transport.is_reading
+
+
+async def test_connection_that_ends_between_two_turns_drops_the_rest(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost, or failed by a broken frame: nobody is there to answer."""
+    monkeypatch.setattr("wavetank.hub.aio.connection.TURN", 0.0)
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    connection.data_received(tiny_frames(4000))
+    connection.connection_lost(None)
+    connection, broken = open_echo(hub)
+    connection.data_received(b"\xff\xff" + tiny_frames(4000))
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert transport.written == echoes(8192 // 7)
+    assert broken.written.startswith(b"\x88")
+    assert broken.written.count(b"\x82\x01") == 0
+
+
+async def test_connection_that_crashes_in_a_later_turn_is_closed(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the first one."""
+    monkeypatch.setattr("wavetank.hub.aio.connection.TURN", 0.0)
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    connection.data_received(tiny_frames(4000))
+    monkeypatch.setattr(WebSocket, "feed", None)
+    for _ in range(9):
+        await asyncio.sleep(0)
+    assert b"internal error r-" in transport.written
+
+
 # Faults.
 
 
@@ -416,6 +538,7 @@ class FakeTransport:
     def __init__(self) -> None:
         self.written = bytearray()
         self.is_over = False
+        self.is_reading = True
 
     def write(self, data: bytes) -> None:
         """Take bytes, as long as there is somebody to take them."""
@@ -430,7 +553,11 @@ class FakeTransport:
         """Take nothing more."""
         self.is_over = True
 
-    write_eof = close = abort = end
+    close = abort = end
+
+    def write_eof(self) -> None:
+        """Take nothing more."""
+        self.is_over = True
 
     def can_write_eof(self) -> bool:
         """Know half-closing."""
@@ -443,7 +570,15 @@ class FakeTransport:
     def ignore(self, *args: object, **more: object) -> None:
         """Do nothing."""
 
-    set_write_buffer_limits = pause_reading = resume_reading = ignore
+    set_write_buffer_limits = ignore
+
+    def pause_reading(self) -> None:
+        """Remember it."""
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        """Remember it."""
+        self.is_reading = True
 
 
 async def test_connection_survives_any_bytes(start_hub: StartHub) -> None:
@@ -471,6 +606,31 @@ async def test_connection_survives_any_bytes(start_hub: StartHub) -> None:
     assert "connection_crashed" not in events
     assert "connection_opened" in events
     assert hub.node.admission.open == 0
+
+
+class ResetTransport(FakeTransport):
+    """A transport whose peer has reset it, which asyncio finds out here first."""
+
+    def write_eof(self) -> None:
+        """Fail as `shutdown` does on a socket that was reset."""
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+
+@pytest.mark.parametrize("data", [b"\x16", HANDSHAKE.format(path="/ws").encode()])
+async def test_connection_that_its_peer_reset_is_no_fault_of_ours(
+    start_hub: StartHub, data: bytes
+) -> None:
+    """Broken bytes and a reset at once were logged as a crash, with a traceback."""
+    hub = await start_hub()
+    connection, transport = Connection(hub.server, is_tls=False), ResetTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    connection.data_received(data)
+    if connection.socket is not None:
+        connection.data_received(b"\xff\xff")
+    assert transport.is_over
+    connection.connection_lost(None)
+    assert "connection_crashed" not in {event["event"] for event in hub.lines.events}
+    assert "500" not in hub.node.refused
 
 
 async def test_connection_shows_who_it_is(start_hub: StartHub) -> None:

@@ -195,7 +195,7 @@ async def test_node_looks_up_a_time_that_memory_has_let_go(
     command = Subscribe(id=1, topic="t", since_time=clock.wall() - 5.5)
     assert node.find_begin(command) is None
     begin = await node.look_up(command)
-    assert (begin.after, begin.recovered) == (3, None)
+    assert (begin.after, begin.recovered) == (3, True)
 
 
 async def test_node_begins_with_what_is_left_when_a_lookup_comes_too_late(
@@ -212,7 +212,7 @@ async def test_node_begins_with_what_is_left_when_a_lookup_comes_too_late(
     position = Subscribe(id=1, topic="t", since=Position("epoch-01", 4))
     assert (await node.look_up(position)).reason == "truncated"
     timed = Subscribe(id=1, topic="t", since_time=1.0)
-    assert await node.look_up(timed) == Begin(8, tag)
+    assert await node.look_up(timed) == Begin(8, tag, recovered=True)
 
 
 async def test_node_begins_with_all_that_is_left_when_the_log_has_lost_a_page(
@@ -230,7 +230,7 @@ async def test_node_begins_with_all_that_is_left_when_the_log_has_lost_a_page(
 
     log.seek = late
     begin = await node.look_up(Subscribe(id=1, topic="t", since_time=1.0))
-    assert begin == Begin(0, 0)
+    assert begin == Begin(0, 0, recovered=True)
 
 
 # History.
@@ -265,6 +265,8 @@ async def test_node_reads_history_page_by_page(make_node: MakeNode) -> None:
     ("fields", "seqs", "more", "recovered"),
     [
         ({"limit": 0}, [], True, None),
+        ({"limit": None}, [1, 2, 3, 4, 5], False, None),
+        ({"since_time": 0.0}, [1, 2, 3, 4, 5], False, True),
         ({"since": "earliest"}, [1, 2, 3, 4, 5], False, True),
         ({"since": Position("epoch-01", 5)}, [], False, True),
         ({"since": Position("epoch-01", 9)}, [], False, False),
@@ -314,18 +316,43 @@ async def test_node_reads_history_from_the_log(make_node: MakeNode) -> None:
     assert (empty.events, empty.more) == ([], True)
 
 
+async def trim(node: Node, log: Any) -> None:
+    """Let retention move on to entry 5."""
+    (entry,) = await log.since("t", 4, entries=1, size=0)
+    for _ in range(5):
+        log._runs["t"].drop()
+    node.trimmed("t", Mark(5, entry.tag))
+
+
 async def test_node_says_that_history_was_truncated_meanwhile(
     make_node: MakeNode, log: Any
 ) -> None:
-    """Never a page with a hole before it."""
+    """Never a page with a hole before it; the position in its place is the top."""
     node = make_node(ring=Bounds(entries=2))
     publish(node, 9)
-    (entry,) = await log.since("t", 4, entries=1, size=0)
-    log._runs["t"].drop()
-    node.trimmed("t", Mark(5, entry.tag))
-    page = await node.read_log(history(), Begin(0, 0, recovered=True))
+    await trim(node, log)
+    command = history(since=Position("epoch-01", 2))
+    page = await node.read_log(command, Begin(2, 0, recovered=True))
     assert (page.recovered, page.reason, page.events) == (False, "truncated", [])
-    assert page.after.seq == 5
+    assert (page.after.seq, page.seq, page.more) == (9, 9, False)
+
+
+@pytest.mark.parametrize(
+    ("since", "recovered"), [(None, None), ("earliest", True)], ids=str
+)
+async def test_node_reads_all_that_is_left_where_retention_moves_on_meanwhile(
+    make_node: MakeNode, log: Any, since: Any, recovered: bool | None
+) -> None:
+    """Under load, `history` of everything was answered with nothing, "truncated"."""
+    node = make_node(ring=Bounds(entries=2))
+    publish(node, 9)
+    command = history(since=since)
+    begin = node.find_begin(command)
+    assert begin is not None
+    await trim(node, log)
+    page = await node.read_log(command, begin)
+    assert [event.seq for event in page.events] == [6, 7, 8, 9]
+    assert (page.after.seq, page.recovered, page.reason) == (5, recovered, None)
 
 
 # The process.

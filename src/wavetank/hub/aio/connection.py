@@ -24,6 +24,12 @@ __all__ = ["HIGH_WATER", "Connection", "House"]
 HIGH_WATER = 65_536
 """Bytes in a transport's buffer above which a connection lags."""
 
+SLICE_BYTES = 8192
+"""Bytes that are read between two looks at the clock."""
+
+TURN = 0.005
+"""Seconds that one connection's bytes may take before the others have their turn."""
+
 _RETRY = (("Retry-After", "5"),)
 
 
@@ -83,11 +89,14 @@ class Connection(asyncio.Protocol):
         "_head",
         "_house",
         "_ip",
+        "_is_held",
+        "_is_resting",
         "_is_tls",
         "_node",
         "_pending",
         "_phase",
         "_transport",
+        "_unread",
         "socket",
         "write",
     )
@@ -103,6 +112,9 @@ class Connection(asyncio.Protocol):
         self._head: HeadReader[Request] | None = HeadReader()
         self._pending: _Pending | None = None
         self._ip = ""
+        self._is_held = False
+        self._is_resting = False
+        self._unread = b""
         self.socket: WebSocket | None = None
 
     # What the transport tells.
@@ -123,8 +135,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; whatever goes wrong ends this connection and no other."""
         try:
-            if self.socket is not None:
-                self.socket.feed(data)
+            if self._is_resting or self._unread:
+                # A transport that had read ahead when it was told to stop (TLS).
+                self._unread += data
+            elif self.socket is not None:
+                self._feed(self.socket, data)
             elif self._head is not None:
                 self._take_head(self._head, data)
             elif self._pending is not None:
@@ -160,6 +175,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._phase = Phase.ENDING
             self._head = self._pending = self.socket = None
+            self._unread = b""
             self._house.leave(self)
 
     def _note_end(self, socket: WebSocket, error: Exception | None) -> None:
@@ -170,6 +186,47 @@ class Connection(asyncio.Protocol):
             "connection_closed", connection=socket.name, code=code, error=error
         )
         socket.lost()
+
+    # Turns.
+
+    def _feed(self, socket: WebSocket, data: bytes) -> None:
+        """Hand bytes to the WebSocket, for one turn; then the others have theirs.
+
+        A read brings up to 256 KiB, which may be 40,000 frames; and uvloop hands
+        out read after read before anybody else is served.
+        """
+        if len(data) <= SLICE_BYTES:
+            socket.feed(data)
+            return
+        now = self._node.clock.now
+        until = now() + TURN
+        for start in range(0, len(data), SLICE_BYTES):
+            stop = start + SLICE_BYTES
+            socket.feed(data[start:stop])
+            if self._is_held or now() >= until:
+                self._unread = data[stop:]
+                self._rest()
+                return
+
+    def _rest(self) -> None:
+        """Read nothing until the next turn."""
+        if not self._is_held and not self._transport.is_closing():
+            self._is_resting = True
+            self._transport.pause_reading()
+            self._node.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Take what was left over from the turn before, then read again."""
+        self._is_resting = False
+        if self.socket is None or self._is_held or self._transport.is_closing():
+            return
+        data, self._unread = self._unread, b""
+        try:
+            self._feed(self.socket, data)
+        except Exception as error:  # noqa: BLE001 - as in data_received
+            self._crash(error)
+        if not self._is_resting and not self._is_held:
+            self._transport.resume_reading()
 
     # HTTP.
 
@@ -269,11 +326,11 @@ class Connection(asyncio.Protocol):
             connection=self.socket.name,
             peer=self._ip,
             path=request.path,
-            offered=opening.upgrade.offered,
+            # Browsers put tokens where subprotocols belong: only their number is told.
+            offered=len(opening.upgrade.offered),
         )
         self.socket.begin(opening)
-        if rest:
-            self.socket.feed(rest)
+        self._feed(self.socket, rest)
 
     def _find_room(self) -> Refusal | None:
         """Return why there is no room for one more; None if there is."""
@@ -296,12 +353,18 @@ class Connection(asyncio.Protocol):
         """
         self._phase = Phase.ENDING
         self._head = self._pending = None
+        self._is_held = False
+        self._unread = b""
         self._transport.resume_reading()
         self.cut_in(self._node.config.closing)
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
+        if not self._transport.can_write_eof():
             self._transport.close()
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:
+            # The peer has reset it meanwhile; asyncio has not noticed yet.
+            self._transport.abort()
 
     def end(self) -> None:
         """End once everything is written."""
@@ -313,11 +376,16 @@ class Connection(asyncio.Protocol):
 
     def hold(self) -> None:
         """Stop reading."""
+        self._is_held = True
         self._transport.pause_reading()
 
     def release(self) -> None:
-        """Read again."""
-        self._transport.resume_reading()
+        """Read again, and first what is left over."""
+        self._is_held = False
+        if self._unread and not self._is_resting:
+            self._rest()
+        elif not self._is_resting:
+            self._transport.resume_reading()
 
     def wake(self, at: float) -> None:
         """Call ``tick`` at that time, and not at the one asked for before."""

@@ -25,6 +25,7 @@ from wavetank.hub.log import Entry as LogEntry
 from wavetank.hub.log import Mark, TopicLog
 from wavetank.hub.recovery import Begin, begin_at_time, find_begin, judge
 from wavetank.protocol import (
+    HISTORY_LIMIT,
     After,
     Entry,
     ErrorCode,
@@ -220,8 +221,8 @@ class Node:
         if isinstance(command, History) and command.since_time is None:
             since = since or "earliest"
         begin = find_begin(self._view(command.topic), since, command.since_time)
-        if begin is not None and isinstance(command, History) and not command.since:
-            # Nobody asked for a position, so nothing is claimed about one.
+        if begin is not None and isinstance(command, History) and not _asks(command):
+            # Nobody asked for a start, so nothing is claimed about one.
             return Begin(begin.after, begin.tag)
         return begin
 
@@ -239,7 +240,7 @@ class Node:
             return judge(view, since, tag)
         begin = begin_at_time(view, after, tag)
         # Between the two questions retention has moved on: what is left is all.
-        return begin or Begin(view.base.seq, view.base.tag)
+        return begin or Begin(view.base.seq, view.base.tag, recovered=True)
 
     def subscribe(
         self, subscriber: Subscriber, command: Subscribe, begin: Begin
@@ -293,17 +294,21 @@ class Node:
 
     async def read_log(self, command: History, begin: Begin) -> HistoryPage:
         """Answer ``history`` from the log."""
-        entries: list[LogEntry] = []
-        if _most(command):
-            entries = await self.log.since(
-                command.topic, begin.after, entries=_most(command), size=PAGE_BYTES
-            )
-        log = self._view(command.topic)
-        shown = [entry for entry in entries if entry.seq <= log.visible]
-        if shown and shown[0].seq != begin.after + 1:
-            begin = Begin(log.base.seq, log.base.tag, False, "truncated")
-            shown = []
-        return _history_page(log, command, begin, shown)
+        while True:
+            entries: list[LogEntry] = []
+            if _most(command):
+                entries = await self.log.since(
+                    command.topic, begin.after, entries=_most(command), size=PAGE_BYTES
+                )
+            log = self._view(command.topic)
+            shown = [entry for entry in entries if entry.seq <= log.visible]
+            is_whole = shown and shown[0].seq == begin.after + 1
+            if is_whole or begin.after >= log.base.seq:
+                return _history_page(log, command, begin, shown)
+            # Between the two questions retention has moved on.
+            if isinstance(command.since, Position):
+                return _history_page(log, command, judge(log, command.since, None), [])
+            begin = Begin(log.base.seq, log.base.tag, begin.recovered)
 
     # Looking at it.
 
@@ -324,8 +329,13 @@ class Node:
         )
 
 
+def _asks(command: History) -> bool:
+    return command.since is not None or command.since_time is not None
+
+
 def _most(command: History) -> int:
-    return min(command.limit, HISTORY_MOST)
+    limit = HISTORY_LIMIT if command.limit is None else command.limit
+    return min(limit, HISTORY_MOST)
 
 
 def _history_page(

@@ -249,6 +249,8 @@ class WebSocket:
         self._node.logger.info(
             "connection_failed", connection=self.name, code=code, reason=reason
         )
+        # Nobody is left to hear what still comes: it is dropped unread.
+        self.speaker = None
         self._write_close(code, reason)
         self._carrier.linger()
 
