@@ -118,7 +118,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Report the run that this session made itself."""
+    """Report the run that no command line brought."""
     config = session.config
     if _OWN_RUN not in config.stash:
         return
