@@ -1,5 +1,6 @@
 """``wavetank COMMAND``: errors become exit codes and one clear message."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -47,6 +48,8 @@ def test_a_command_gets_its_arguments_and_gives_its_exit_code(command) -> None:
         (UsageError(["one", "two"]), ExitCode.USAGE, "wavetank run: two"),
         (TargetError("it is down"), ExitCode.NOT_READY, "wavetank run: it is down"),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left"), ExitCode.UNKNOWN, "make room"),
+        (OSError(errno.EIO, "broken"), ExitCode.UNKNOWN, "a mistake of Wavetank"),
         (RuntimeError("oops"), ExitCode.UNKNOWN, "a mistake of Wavetank"),
     ],
 )

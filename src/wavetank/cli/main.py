@@ -3,6 +3,7 @@
 It refuses to know what a command does; each is imported only when it is called.
 """
 
+import errno
 import importlib
 import io
 import os
@@ -14,6 +15,8 @@ from wavetank import __version__
 from wavetank.errors import ExitCode, TargetError, UsageError, nearest
 
 __all__ = ["COMMANDS", "main"]
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 COMMANDS: dict[str, str] = {
     "run": "prove a WebSocket server: the embedded hub, --serve CMD or --target URL",
@@ -47,27 +50,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(command: str, arguments: list[str]) -> int:
     try:
         return _module_main(command, arguments)
-    except UsageError as error:
-        for problem in error.problems:
-            print(f"wavetank {command}: {problem}", file=sys.stderr)
-        return ExitCode.USAGE
-    except TargetError as error:
-        print(f"wavetank {command}: {error}", file=sys.stderr)
-        return ExitCode.NOT_READY
-    except KeyboardInterrupt:
-        print(f"wavetank {command}: interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output left (`| head`): nothing to say, nobody to say it to.
         return ExitCode.PASS
-    except Exception:  # noqa: BLE001 - exit code 1 would read as the target's FAIL
-        traceback.print_exc()
-        print(
-            f"wavetank {command}: this is a mistake of Wavetank, not of the target; "
-            "please report it with the lines above",
-            file=sys.stderr,
-        )
-        return ExitCode.UNKNOWN
+    except KeyboardInterrupt:
+        print(f"wavetank {command}: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - exit code 1 would read as FAIL
+        code, sentences = _explained(error)
+        for sentence in sentences:
+            print(f"wavetank {command}: {sentence}", file=sys.stderr)
+        return code
+
+
+def _explained(error: Exception) -> tuple[ExitCode, Sequence[str]]:
+    """Return what an error ends in, and what to tell the user."""
+    if isinstance(error, UsageError):
+        return ExitCode.USAGE, error.problems
+    if isinstance(error, TargetError):
+        return ExitCode.NOT_READY, [str(error)]
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+        advice = "make room, or choose another folder (--output)"
+        return ExitCode.UNKNOWN, [f"{error.strerror}; {advice}"]
+    traceback.print_exception(error)
+    return ExitCode.UNKNOWN, [
+        "this is a mistake of Wavetank, not of the target; please report it with the "
+        "lines above"
+    ]
 
 
 def _flush() -> None:
