@@ -1,16 +1,18 @@
 """``wavetank hub``: start the hub."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wavetank.cli.hub import main
 from wavetank.errors import UsageError
-from wavetank.hub import HubConfig, Ports, aio
+from wavetank.hub import OPTIONS, Durability, HubConfig, Ports, aio
 
 
 @pytest.fixture
@@ -26,6 +28,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[HubConfig]:
     monkeypatch.setattr(aio, "serve", serve)
     for name in [name for name in os.environ if name.startswith("WAVETANK")]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("LOG_LEVEL", raising=False)
     return found
 
 
@@ -71,7 +74,7 @@ def test_hub_minds_no_variables_of_other_commands(
     [
         (["--prot", "1"], "did you mean --port"),
         (["--port", "x"], "--port: 'x' is not a whole number"),
-        (["--data", "/tmp"], "the durable log is not there yet"),
+        (["--durability", "fsync"], "need a folder: give --data DIR"),
         (["--host", "0.0.0.0"], "--allow-anonymous"),
     ],
 )
@@ -92,7 +95,240 @@ def test_hub_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "--retention-age" in text
     assert "WAVETANK_TOKEN" in text
-    assert "a port is taken" in text
+    assert "a port is taken, or the data folder is in use" in text
+
+
+def write(folder: Path, text: str, *, mode: int = 0o600) -> str:
+    """Write a settings file; return its name."""
+    file = folder / "hub.toml"
+    file.write_text(text, encoding="utf-8")
+    file.chmod(mode)
+    return str(file)
+
+
+def test_hub_takes_a_file_with_the_names_of_the_options(
+    served: list[HubConfig], tmp_path: Path
+) -> None:
+    """Numbers, words, lists and switches, under [hub]; the lab's tables are let be."""
+    text = (
+        "[hub]\n"
+        "port = 0\n"
+        'http-port = "off"\n'
+        'topics = "unlimited"\n'
+        'data = "here"\n'
+        'durability = ["ticks.**=memory", "fsync"]\n'
+        "compression = true\n"
+        'token = ["a,b", "c"]\n'
+        'ping = "3s"\n'
+        "[run]\n"
+        'target = "ws://localhost:1"\n'
+    )
+    main(["--config", write(tmp_path, text)])
+    (config,) = served
+    assert config.limits.topics is None
+    assert config.data == Path("here")
+    assert config.durability_of("ticks.a") is Durability.MEMORY
+    assert config.durability_of("a") is Durability.FSYNC
+    assert (config.compression, config.ping) == (True, 3.0)
+    assert config.tokens == ("a,b", "c")
+
+
+def test_hub_listens_to_flags_before_environment_before_file_before_default(
+    served: list[HubConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Four options, each from another place; the file is named by the environment."""
+    text = '[hub]\nping = "1s"\npong = "1s"\ndrain = "1s"\n'
+    monkeypatch.setenv("WAVETANK_HUB_CONFIG", write(tmp_path, text))
+    monkeypatch.setenv("WAVETANK_HUB_PING", "2s")
+    monkeypatch.setenv("WAVETANK_HUB_PONG", "2s")
+    main(["--ping", "3s"])
+    (config,) = served
+    assert (config.ping, config.pong, config.drain) == (3.0, 2.0, 1.0)
+    assert config.closing == HubConfig().closing
+
+
+def test_hub_takes_its_log_level_from_the_usual_variable(
+    served: list[HubConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOG_LEVEL, in capitals as it often is."""
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    main([])
+    assert served[0].log_level == "warning"
+
+
+def test_hub_tells_all_mistakes_of_all_places_at_once(
+    served: list[HubConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Flag, environment and file; and what does not fit together."""
+    file = write(tmp_path, '[hub]\nprot = 1\nping = "soon"\nkey = "k.pem"\n')
+    monkeypatch.setenv("WAVETANK_HUB_PONG", "never")
+    monkeypatch.setenv("WAVETANK_HUB_TOPIKS", "1")
+    with pytest.raises(UsageError) as caught:
+        main(["--config", file, "--port", "x", "--show-config"])
+    duration = "is not a duration such as 10, 1.5s, 200ms or 2m"
+    assert sorted(caught.value.problems) == [
+        "--key: is of no use without --cert",
+        "--port: 'x' is not a whole number",
+        f"{file} [hub] ping: 'soon' {duration}",
+        f"{file} [hub] prot: unknown key; did you mean port?",
+        f"environment WAVETANK_HUB_PONG: 'never' {duration}",
+        "environment WAVETANK_HUB_TOPIKS: unknown name; did you mean "
+        "WAVETANK_HUB_TOPICS?",
+    ]
+    assert served == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "text"),
+    [
+        (["--token", "no token"], {}, ""),
+        ([], {"WAVETANK_TOKEN": "no token"}, ""),
+        ([], {"WAVETANK_HUB_TOKEN": "no token"}, ""),
+        ([], {}, 'token = "no token"'),
+    ],
+)
+def test_hub_asks_for_no_token_where_one_was_given_that_cannot_be_used(
+    served: list[HubConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: list[str],
+    environ: dict[str, str],
+    text: str,
+) -> None:
+    """One mistake is one sentence, wherever it was made; the token is not in it."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    file = write(tmp_path, f"[hub]\n{text}\n")
+    with pytest.raises(UsageError) as caught:
+        main(["--config", file, "--host", "0.0.0.0", *flags])
+    (told,) = caught.value.problems
+    assert "this value cannot be used" in told
+    assert "no token" not in told
+    assert served == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = 1", "port: stands outside of the table [hub]"),
+        ("[Hub]\nport = 1", "[Hub]: unknown section; did you mean hub?"),
+        ("hub = 1", "hub: is not a table; write [hub]"),
+        ("[hub]\nport = {}", "[hub] port: takes a plain value"),
+        ("[hub]\nport = 1\nport = 2", "not TOML"),
+        ('[hub]\nconfig = "x.toml"', "only a flag or the environment can name"),
+    ],
+)
+def test_hub_refuses_a_file_that_it_cannot_read_as_meant(
+    served: list[HubConfig], tmp_path: Path, text: str, words: str
+) -> None:
+    """One sentence, and no second one about what the file would have said."""
+    file = write(tmp_path, text)
+    with pytest.raises(UsageError) as caught:
+        main(["--config", file, "--host", "0.0.0.0"])
+    told = [one for one in caught.value.problems if words in one]
+    assert len(told) == 1
+    assert file in told[0]
+    assert served == []
+
+
+def test_hub_refuses_a_file_that_is_not_there_or_no_text(
+    served: list[HubConfig], tmp_path: Path
+) -> None:
+    """And says nothing of what could have stood in it."""
+    missing = str(tmp_path / "missing.toml")
+    with pytest.raises(UsageError) as caught:
+        main(["--config", missing, "--host", "0.0.0.0"])
+    assert caught.value.problems == (f"--config {missing}: No such file or directory",)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not a text file in UTF-8"):
+        main(["--config", str(binary)])
+    assert served == []
+
+
+def shown(text: str) -> dict[str, tuple[str, str]]:
+    """Return name, value and source of each line of a table."""
+    rows = [re.split(" {2,}", line) for line in text.splitlines()]
+    return {name: (value, source) for name, value, source in rows}
+
+
+def test_hub_shows_each_value_with_its_source_and_starts_nothing(
+    served: list[HubConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """An aligned table of all options, secrets as stars; other flags go with it."""
+    text = '[hub]\ntoken = "very-secret"\ndurability = ["a.*=memory", "log"]\n'
+    file = write(tmp_path, text)
+    monkeypatch.setenv("WAVETANK_HUB_PING", "2s")
+    argv = ["--show-config", "--config", file, "--data", "d", "--topics", "unlimited"]
+    assert main(argv) == 0
+    told = capsys.readouterr()
+    rows = shown(told.out)
+    assert list(rows) == [option.name for option in OPTIONS]
+    assert rows["host"] == ("127.0.0.1", "default")
+    assert rows["ping"] == ("2.0", "environment WAVETANK_HUB_PING")
+    assert rows["topics"] == ("unlimited", "--topics")
+    assert rows["token"] == ("***", f"{file} [hub] token")
+    assert rows["durability"] == ("a.*=memory, log", f"{file} [hub] durability")
+    lines = told.out.splitlines()
+    assert len({line.rindex("  ") for line in lines}) == 1
+    assert told.err == ""
+    assert "very-secret" not in told.out
+    assert served == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "values"),
+    [
+        ([], ("off", "8000", "memory")),
+        (["--port", "9000", "--data", "d"], ("off", "off", "log")),
+        (["--cert", "c.pem"], ("8766", "8000", "memory")),
+        (["--http-port", "0"], ("off", "0", "memory")),
+    ],
+)
+def test_hub_shows_what_an_option_that_was_left_out_comes_to(
+    served: list[HubConfig],
+    capsys: pytest.CaptureFixture[str],
+    argv: list[str],
+    values: tuple[str, ...],
+) -> None:
+    """Ports follow other ports, and durability follows the folder."""
+    main(["--show-config", *argv])
+    rows = shown(capsys.readouterr().out)
+    names = ("tls-port", "http-port", "durability")
+    assert tuple(rows[name][0] for name in names) == values
+    assert served == []
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "is_told"),
+    [
+        ('[hub]\ntoken = "a"\n', 0o644, True),
+        ('[hub]\ntoken = "a"\n', 0o640, True),
+        ('[hub]\ntoken = "a"\n', 0o600, False),
+        ("[hub]\nport = 1\n", 0o644, False),
+    ],
+)
+def test_hub_warns_where_others_can_read_the_secrets_of_its_file(
+    served: list[HubConfig],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    text: str,
+    mode: int,
+    is_told: bool,
+) -> None:
+    """One line beside the table, not in it; a file without a secret may be open."""
+    file = write(tmp_path, text, mode=mode)
+    assert main(["--show-config", "--config", file]) == 0
+    told = capsys.readouterr().err
+    expected = (
+        f"wavetank hub: {file} has token in it and is open to others "
+        f"(mode {mode:o}); `chmod 600 {file}` closes it\n"
+    )
+    assert told == (expected if is_told else "")
+    assert served == []
 
 
 def test_hub_runs_as_a_process() -> None:

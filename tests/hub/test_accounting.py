@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavetank.hub.accounting import Account, Balance
+from wavetank.hub.accounting import Account, Balance, Fates
 
 
 def test_account_balances_when_all_was_delivered() -> None:
@@ -65,3 +65,15 @@ def test_account_balances_for_any_number_of_subscriptions(
         account.delivered += length
         account.unsubscribed(after + length)
     assert account.balance(top=100, pending=0).unaccounted == 0
+
+
+def test_account_settles_a_write_as_often_as_it_was_done() -> None:
+    """One page for three subscribers, with what was left out and what is gone."""
+    account = Account()
+    for _ in range(3):
+        account.subscribed(after=0)
+    account.settle(Fates(delivered=1, conflated=4), 3)
+    account.settle(Fates(gapped=2))
+    assert account.balance(top=7, pending=4) == Balance(
+        duty=21, delivered=3, conflated=12, gapped=2, pending=4, unaccounted=0
+    )

@@ -5,7 +5,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavetank.hub.deadlines import Deadlines
+from wavetank.hub.deadlines import SPARE, Deadlines
 
 
 def test_deadlines_return_who_is_due_and_no_one_else() -> None:
@@ -59,6 +59,22 @@ def test_dropped_key_is_never_due() -> None:
     deadlines.drop("b")
     assert deadlines.due(9.0) == []
     assert repr(deadlines) == "<Deadlines of 0, next at inf>"
+
+
+def test_dropped_keys_are_not_held_until_their_time() -> None:
+    """Ten thousand short connections a second would hold as many dead ones for long."""
+    deadlines: Deadlines[int] = Deadlines()
+    deadlines.set(-1, 7.0)
+    deadlines.set(-1, 9.0)
+    deadlines.set(-2, 8.0)
+    for key in range(10 * SPARE):
+        deadlines.set(key, 5.0)
+        deadlines.drop(key)
+    assert len(deadlines._heap) <= SPARE + 2 * len(deadlines)
+    assert deadlines.next_at() == 5.0
+    assert deadlines.due(6.0) == []
+    assert deadlines.due(8.5) == [-2]
+    assert deadlines.due(9.0) == [-1]
 
 
 @given(

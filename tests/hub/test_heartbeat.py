@@ -31,7 +31,7 @@ def test_heartbeat_is_overdue_when_no_pong_comes() -> None:
 def test_heartbeat_is_content_with_the_pong_to_its_ping() -> None:
     """Then only the next heartbeat is waited for, with another ping."""
     heartbeat = make()
-    heartbeat.pong(heartbeat.beat(10.0) or b"")
+    assert heartbeat.pong(heartbeat.beat(10.0) or b"", 10.5) == 0.5
     assert not heartbeat.is_overdue(1000.0)
     assert heartbeat.due_at == 30.0
     assert heartbeat.beat(30.0) == b"2"
@@ -41,7 +41,7 @@ def test_heartbeat_passes_over_a_pong_nobody_asked_for() -> None:
     """RFC 6455 5.5.3 allows them; they prove nothing about our ping."""
     heartbeat = make()
     heartbeat.beat(10.0)
-    heartbeat.pong(b"unasked")
+    assert heartbeat.pong(b"unasked", 10.5) is None
     assert heartbeat.is_overdue(25.0)
 
 

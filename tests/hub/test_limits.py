@@ -1,8 +1,12 @@
 """Limits: token buckets, floods of errors, and who may still come in."""
 
-import pytest
+import math
 
-from wavetank.hub.limits import Admission, Bucket, Crowd, Flood
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavetank.hub.limits import Admission, Bucket, Buckets, Crowd, Flood
 
 
 def test_bucket_gives_its_burst_at_once_and_then_at_its_rate() -> None:
@@ -34,12 +38,68 @@ def test_bucket_slower_than_one_a_second_still_gives_one() -> None:
     assert bucket.take(10.0) == 0.0
 
 
-def test_bucket_is_not_confused_by_a_time_that_stands_still() -> None:
-    """An earlier time than the last one gains nothing."""
+def test_bucket_gains_nothing_while_time_stands_still_or_goes_back() -> None:
+    """And what was gained once is not gained again when time catches up."""
     bucket = Bucket(1.0, now=10.0)
     assert bucket.take(10.0) == 0.0
     assert bucket.take(9.0) == 1.0
     assert "0 of 1" in repr(bucket)
+    assert [bucket.take(now) for now in (10.5, 9.0, 10.5)] == [0.5, 0.5, 0.5]
+    assert bucket.take(11.0) == 0.0
+
+
+@given(
+    st.floats(0.001, 1e6),
+    st.floats(0, 1e7),
+    st.lists(st.floats(0, 2), min_size=1, max_size=20),
+)
+def test_bucket_gives_to_whoever_waits_as_told(
+    rate: float, start: float, pauses: list[float]
+) -> None:
+    """However slow the rate and however late the hour, a wait is never in vain."""
+    bucket = Bucket(rate, start)
+    now = start
+    for pause in pauses:
+        now += pause
+        wait = bucket.take(now)
+        if wait:
+            assert wait <= 1 / rate
+            # A clock has steps; nobody can wait for less than one.
+            now = max(now + wait, math.nextafter(now, math.inf))
+            assert bucket.take(now) == 0.0
+
+
+@given(st.floats(0.01, 100), st.lists(st.floats(-5, 5), max_size=200))
+def test_bucket_never_gives_more_than_its_burst_and_its_rate(
+    rate: float, steps: list[float]
+) -> None:
+    """Whatever the clock does, forwards and back."""
+    bucket = Bucket(rate, 0.0)
+    now = latest = 0.0
+    given_away = 0
+    for step in steps:
+        now += step
+        latest = max(latest, now)
+        given_away += bucket.take(now) == 0.0
+    assert given_away <= bucket.burst + latest * rate + 0.01
+
+
+def test_buckets_limit_only_what_has_a_rate() -> None:
+    """Each name has its own bucket; the others are free."""
+    buckets = Buckets({"publish": 1.0, "history": 0.5, "commands": None}, now=0.0)
+    assert [buckets.take("publish", 0.0) for _ in range(2)] == [0.0, 1.0]
+    assert [buckets.take("history", 0.0) for _ in range(2)] == [0.0, 2.0]
+    assert {buckets.take("commands", 0.0) for _ in range(99)} == {0.0}
+    assert buckets.take("unheard-of", 0.0) == 0.0
+    rates = [buckets.rate(name) for name in ("publish", "history", "commands")]
+    assert rates == [1.0, 0.5, None]
+
+
+def test_buckets_show_what_is_limited() -> None:
+    """A log line may show the object."""
+    assert repr(Buckets({"publish": None}, now=0.0)) == "<Buckets unlimited>"
+    shown = repr(Buckets({"publish": 2.0}, now=0.0))
+    assert shown == "<Buckets publish <Bucket 2 of 2, 2.0 a second>>"
 
 
 def test_flood_is_seen_at_the_last_of_too_many_errors() -> None:

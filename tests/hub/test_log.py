@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.errors import LocalError
-from wavetank.hub.log import Bounds, Entry, Mark, Run, TopicLog, make_gap
+from wavetank.hub.log import (
+    Bounds,
+    Entry,
+    Mark,
+    TopicLog,
+    make_gap,
+    make_leap,
+)
 from wavetank.protocol import MAX_SEQ
-from wavetank.wire import FrameReader
+from wavetank.wire import FrameReader, Inflater
 
 UNBOUND = Bounds()
 
@@ -19,14 +26,6 @@ UNBOUND = Bounds()
 def entry(seq: int, size: int = 10, at: float = 0.0) -> Entry:
     """Return an entry with a frame of that many bytes."""
     return Entry(seq, seq * 7, at or float(seq), b"x" * size, 1)
-
-
-def run_of(first: int, last: int) -> Run:
-    """Return a run of entries of 10 bytes each."""
-    run = Run(first)
-    for seq in range(first, last + 1):
-        run.push(entry(seq))
-    return run
 
 
 def filled(count: int, ring: Bounds = UNBOUND) -> TopicLog:
@@ -44,146 +43,6 @@ def message(frame: bytes) -> dict[str, object]:
     (only,) = reader.feed(frame)
     value: dict[str, object] = json.loads(only.payload)
     return value
-
-
-# Runs.
-
-
-def test_run_is_empty_at_first() -> None:
-    """Nothing is held, and the first entry to come is known."""
-    run = Run(5)
-    assert (len(run), run.first, run.last, run.size, run.total) == (0, 5, 4, 0, 0)
-    assert list(run) == []
-    assert not run.holds(5)
-    assert repr(run) == "<Run 5 to 4, 0 bytes>"
-
-
-def test_run_holds_what_was_pushed() -> None:
-    """Each entry is found by its seq."""
-    run = run_of(5, 8)
-    assert [each.seq for each in run] == [5, 6, 7, 8]
-    assert run[7].seq == 7
-    assert run.holds(8)
-    assert not run.holds(9)
-    assert not run.holds(4)
-
-
-@pytest.mark.parametrize("seq", [4, 9, 0, -1])
-def test_run_refuses_what_it_does_not_hold(seq: int) -> None:
-    """An index never wraps around."""
-    with pytest.raises(IndexError, match=f"entry {seq} is not in"):
-        run_of(5, 8)[seq]
-
-
-@pytest.mark.parametrize("seq", [7, 8, 10])
-def test_run_refuses_a_hole(seq: int) -> None:
-    """An entry has to follow the last one."""
-    run = run_of(5, 8)
-    with pytest.raises(LocalError, match="does not follow"):
-        run.push(entry(seq))
-
-
-def test_run_drops_its_oldest() -> None:
-    """What was dropped is returned and no longer held."""
-    run = run_of(5, 8)
-    assert run.drop().seq == 5
-    assert (run.first, run.last, run.size, run.total) == (6, 8, 30, 40)
-
-
-def test_run_lets_go_of_what_it_dropped() -> None:
-    """However many entries pass through, no more than twice those held are kept."""
-    run = run_of(1, 3)
-    for seq in range(4, 2000):
-        run.push(entry(seq))
-        run.drop()
-        assert (run[seq].seq, run.offset(seq)) == (seq, seq * 10)
-    assert run.offset(run.first - 1) == (run.first - 1) * 10
-    assert len(run._entries) < 200
-
-
-def test_run_joins_frames() -> None:
-    """Frames behind one place up to another, as they will be written."""
-    run = Run()
-    for seq, frame in enumerate((b"a", b"bb", b"ccc"), start=1):
-        run.push(Entry(seq, 0, 0.0, frame, 0))
-    assert run.frames(0, 3) == b"abbccc"
-    assert run.frames(1, 2) == b"bb"
-    assert [each.seq for each in run.between(1, 3)] == [2, 3]
-    assert run.between(3, 3) == []
-
-
-def test_run_tells_how_far_some_bytes_reach() -> None:
-    """At 10 bytes an entry, 35 bytes reach three entries, and 1 byte still one."""
-    run = run_of(1, 9)
-    assert run.reach(2, 9, 35) == 5
-    assert run.reach(2, 9, 30) == 5
-    assert run.reach(2, 4, 1000) == 4
-    assert run.reach(2, 9, 1) == 3
-
-
-def test_run_finds_a_time() -> None:
-    """The first entry at or after it; one behind the last where there is none."""
-    run = run_of(5, 8)
-    run.drop()
-    assert run.oldest_at == 6.0
-    assert [run.seek(at) for at in (0.0, 6.0, 6.5, 8.0, 8.1)] == [6, 6, 7, 8, 9]
-
-
-def test_empty_run_has_no_oldest_time() -> None:
-    """Nothing is never too old."""
-    run = run_of(1, 1)
-    run.drop()
-    assert not Bounds(age=1.0).is_exceeded(run, wall=1e9)
-    assert run.seek(0.0) == 2
-
-
-@given(st.lists(st.integers(-3, 12), max_size=300))
-def test_run_agrees_with_a_plain_list(moves: list[int]) -> None:
-    """However entries come and leave, places, bytes and joins stay right.
-
-    A negative move drops an entry, another one pushes one of that many bytes.
-    """
-    run, model, gone = Run(), list[Entry](), 0
-    for move in moves:
-        if move < 0 and model:
-            assert run.drop() == model.pop(0)
-        elif move >= 0:
-            new = entry(run.last + 1, size=move)
-            gone += move
-            run.push(new)
-            model.append(new)
-        assert list(run) == model
-        assert (run.size, run.total) == (sum(len(e.frame) for e in model), gone)
-        held = 0
-        for each in reversed(model):
-            assert run.offset(each.seq) == gone - held
-            held += len(each.frame)
-        assert run.offset(run.first - 1) == gone - held
-        joined = b"".join(each.frame for each in model)
-        if model:
-            assert run.frames(run.first - 1, run.last) == joined
-
-
-# Bounds.
-
-
-@pytest.mark.parametrize(
-    ("bounds", "is_exceeded"),
-    [
-        (UNBOUND, False),
-        (Bounds(entries=4), False),
-        (Bounds(entries=3), True),
-        (Bounds(size=40), False),
-        (Bounds(size=39), True),
-        (Bounds(age=95.0), False),
-        (Bounds(age=94.9), True),
-    ],
-)
-def test_bounds_are_exceeded_beyond_not_at_them(
-    bounds: Bounds, is_exceeded: bool
-) -> None:
-    """Four entries of 10 bytes, the oldest 95 s old."""
-    assert bounds.is_exceeded(run_of(5, 8), wall=100.0) is is_exceeded
 
 
 # The log of a topic.
@@ -276,12 +135,21 @@ def test_log_that_forgot_everything_still_knows_where_it_is() -> None:
     assert log.is_in_memory(3)
 
 
-@pytest.mark.parametrize(("seq", "is_known"), [(0, True), (1, False), (2, True)])
+@pytest.mark.parametrize(
+    ("seq", "is_known"), [(0, True), (1, False), (2, True), (3, True), (4, True)]
+)
 def test_log_knows_the_tags_of_places_in_memory(seq: int, is_known: bool) -> None:
-    """The ring, the visible top and the base; not what memory has let go."""
-    log = filled(3, Bounds(entries=2))
-    assert (log.tag_at(seq) is not None) is is_known
-    assert "memory from 2" in repr(log)
+    """The ring, the place before it and the base; not what memory has let go."""
+    log, whole = filled(4, Bounds(entries=2)), filled(4)
+    assert log.tag_at(seq) == (whole.tag_at(seq) if is_known else None)
+    assert "memory from 3" in repr(log)
+
+
+def test_resumed_log_knows_its_old_top_when_it_has_moved_on() -> None:
+    """That is the position with which all clients come back."""
+    log = TopicLog.resumed("t", "epoch", Mark(3), Mark(9, 99), at=5.0, ring=UNBOUND)
+    log.reveal(log.append(b"1", 6.0).seq)
+    assert (log.tag_at(8), log.tag_at(9), log.tag_at(10)) == (None, 99, log.tag)
 
 
 def test_log_ends_at_the_last_seq_that_json_readers_keep_exact() -> None:
@@ -302,3 +170,161 @@ def test_gap_says_what_will_not_come() -> None:
         "reason": "truncated",
         "tag": "00000abc",
     }
+
+
+# Resumed, taken back, newest.
+
+
+def test_resumed_log_goes_on_where_it_ended() -> None:
+    """The next entry follows the top and chains to its tag; the epoch stays."""
+    log = TopicLog.resumed("t", "epoch", Mark(3, 33), Mark(9, 99), at=5.0, ring=UNBOUND)
+    assert (log.oldest, log.top, log.visible, log.epoch) == (4, 9, 9, "epoch")
+    assert (log.tag_at(9), log.tag_at(3), log.tag_at(5)) == (99, 33, None)
+    assert not log.is_in_memory(8)
+    assert log.is_in_memory(9)
+    new = log.append(b"1", wall=4.0)
+    assert (new.seq, new.at) == (10, 5.0)
+    assert new.tag == crc32(struct.pack(">Q", 10) + b"1", 99)
+    log.reveal(10)
+    assert log.frames(9, 10, None) == new.frame
+
+
+def test_resumed_log_remembers_its_newest_entry_once_it_was_read() -> None:
+    """No other entry passes for it, and none that is not retained."""
+    log = TopicLog.resumed("t", "epoch", Mark(3), Mark(9, 63), at=5.0, ring=UNBOUND)
+    seen = [log.newest]
+    for read in (8, 9):
+        log.recall(entry(read))
+        seen.append(log.newest)
+    log.forget(Mark(9, 63))
+    seen.append(log.newest)
+    log.recall(entry(9))
+    seen.append(log.newest)
+    assert seen == [None, None, entry(9), None, None]
+
+
+def test_log_takes_entries_back_that_nobody_saw() -> None:
+    """Seq and tag go back, time does not; what follows gets their place."""
+    log = filled(3)
+    tag = log.tag
+    for payload in (b"4", b"5", b"6"):
+        last_kept = log.tag
+        log.append(payload, 10.0)
+    log.take_back(7)
+    assert log.top == 6
+    log.take_back(6)
+    assert (log.top, log.tag) == (5, last_kept)
+    log.take_back(4)
+    assert (log.top, log.tag, log.ring.last, log.at) == (3, tag, 3, 10.0)
+    again = log.append(b"again", 1.0)
+    assert (again.seq, again.at) == (4, 10.0)
+    assert again.tag == crc32(struct.pack(">Q", 4) + b"again", tag)
+
+
+def test_log_takes_back_the_first_entries_of_all() -> None:
+    """Of a new log, and of one whose memory is empty."""
+    new = TopicLog("t", "epoch", ring=UNBOUND)
+    resumed = TopicLog.resumed(
+        "t", "epoch", Mark(9, 99), Mark(9, 99), at=0.0, ring=UNBOUND
+    )
+    for log, seq, tag in ((new, 0, 0), (resumed, 9, 99)):
+        log.append(b"1", 1.0)
+        log.take_back(seq + 1)
+        assert (log.top, log.tag, len(log.ring)) == (seq, tag, 0)
+
+
+def test_log_never_takes_back_what_was_seen() -> None:
+    """That would be a promise broken."""
+    log = filled(3)
+    with pytest.raises(LocalError, match="was seen"):
+        log.take_back(3)
+    assert log.top == 3
+
+
+@given(st.lists(st.integers(0, 3), max_size=60))
+def test_log_keeps_one_chain_however_much_is_taken_back(moves: list[int]) -> None:
+    """Entries come, are shown or taken back, and leave memory: the chain is whole."""
+    log, model = TopicLog("t", "epoch", ring=Bounds(entries=2)), list[Entry]()
+    for number, move in enumerate(moves):
+        if move < 2:
+            model.append(log.append(b"%d" % number, float(number)))
+        elif move == 2:
+            log.reveal(log.visible + 1)
+            log.settle(log.visible)
+        else:
+            del model[log.visible :]
+            log.take_back(log.visible + 1)
+        tags = [0, *(each.tag for each in model)]
+        assert (log.top, log.tag) == (len(model), tags[-1])
+        assert log.visible_tag == tags[log.visible]
+        assert (log.newest or entry(0)).seq == log.visible
+        for seq, each in enumerate(model, start=1):
+            chained = crc32(struct.pack(">Q", seq) + each.payload, tags[seq - 1])
+            assert each.tag == chained
+            assert seq < log.ring.first or log.ring[seq] == each
+
+
+def test_log_keeps_its_newest_entry_at_hand_beyond_the_ring() -> None:
+    """Whoever jumps needs that one, as long as it is retained."""
+    log = TopicLog("t", "epoch", ring=Bounds(size=1))
+    new = log.append(b"1", 1.0)
+    log.reveal(1)
+    log.settle(1)
+    assert len(log.ring) == 0
+    assert log.newest is new
+    log.forget(Mark(1, new.tag))
+    assert log.newest is None
+
+
+# Forms.
+
+
+def test_log_gives_frames_compressed_to_those_who_want_that() -> None:
+    """Each is deflated once, whatever page it is on, and inflates to the event."""
+    log = TopicLog("t", "epoch", ring=UNBOUND)
+    for number in range(1, 4):
+        log.reveal(log.append(b'"%b"' % (b"%d" % number * 500), 1.0).seq)
+    plain, small = log.frames(0, 3, None), log.frames(0, 3, 15)
+    assert len(small) < len(plain) / 4
+    assert log.frames(1, 2, 15) is log.frames(1, 2, 15)
+    assert small == b"".join(log.frames(seq - 1, seq, 15) for seq in (1, 2, 3))
+    assert log.frames(0, 1, 9) is not log.frames(0, 1, 15)
+    reader = FrameReader(expect_mask=False, max_payload=None, rsv1=True)
+    inflater = Inflater(None, context_takeover=False)
+    frames = [frame for frame in reader.feed(small) if frame.rsv1]
+    texts = [inflater.inflate(frame.payload) for frame in frames]
+    assert texts == [log.ring[seq].frame[4:] for seq in (1, 2, 3)]
+
+
+def test_log_drops_compressed_frames_with_their_entries() -> None:
+    """They are bounded by the ring."""
+    log = TopicLog("t", "epoch", ring=Bounds(entries=2))
+    for number in range(1, 9):
+        log.reveal(log.append(b'"%b"' % (b"%d" % number * 500), 1.0).seq)
+        log.frames(number - 1, number, 15)
+        log.settle(number)
+        assert [len(kept) for kept in log._deflated.values()] == [min(number, 2)]
+
+
+# Leaps.
+
+
+def test_leap_tells_what_was_delivered_before() -> None:
+    """`prev` says that leaving out was wished for, `tag` goes on with the chain."""
+    log = filled(5)
+    newest = log.ring[5]
+    assert message(make_leap(log.head, newest, 2)) == {
+        "type": "event",
+        "topic": "t",
+        "seq": 5,
+        "prev": 2,
+        "tag": f"{newest.tag:08x}",
+        "ts": 5000.0,
+        "data": 5,
+    }
+
+
+def test_leap_over_nothing_is_the_event_of_all_others() -> None:
+    """The very same bytes."""
+    log = filled(5)
+    assert make_leap(log.head, log.ring[5], 4) is log.ring[5].frame

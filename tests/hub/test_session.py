@@ -9,14 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.errors import LocalError
-from wavetank.hub.access import ANONYMOUS, Claims
+from wavetank.hub.access import ANONYMOUS, Claims, Denied
 from wavetank.hub.config import ConnectionLimits, HubConfig
-from wavetank.hub.effects import Beat, Behind, Close, Effect, Moment, Perform, Send
-from wavetank.hub.session import TRANSITIONS, WAITING_BYTES, Session, State
+from wavetank.hub.effects import (
+    Beat,
+    Behind,
+    Close,
+    Effect,
+    Forbid,
+    Moment,
+    Perform,
+    Send,
+)
+from wavetank.hub.session import FEATURES, TRANSITIONS, WAITING_BYTES, Session, State
+from wavetank.hub.tally import Tally
 from wavetank.protocol import (
     Auth,
     Authenticated,
     Error,
+    ErrorCode,
     History,
     Notice,
     Pong,
@@ -38,7 +49,8 @@ def at(now: float) -> Moment:
 
 def new(claims: Claims | None = None, **changes: Any) -> Session:
     """Return a session that has not begun."""
-    return Session(HubConfig(**changes), "c-1", claims=claims, spread=0.0)
+    config = HubConfig(**changes)
+    return Session(config, "c-1", claims=claims, spread=0.0, tally=Tally())
 
 
 def opened(claims: Claims | None = None, **changes: Any) -> Session:
@@ -86,7 +98,7 @@ def test_session_greets_with_what_may_be_done() -> None:
     assert (welcome.connection, welcome.node, welcome.auth) == ("c-1", "hub-1", "none")
     assert (welcome.ping_interval, welcome.at) == (20.0, WALL)
     assert welcome.limits.topics == 128
-    assert welcome.features == ["recovery", "history"]
+    assert welcome.features == FEATURES
     assert (session.state, session.claims) == (State.OPEN, ANONYMOUS)
 
 
@@ -141,9 +153,68 @@ def test_session_hands_a_token_on_and_opens_with_the_answer() -> None:
 def test_session_closes_on_a_wrong_token() -> None:
     """`unauthorized` is fatal: 4001."""
     session = opened(tokens=("t",))
-    effects = session.verified(1, None, at(2.0))
+    denied = Denied(ErrorCode.UNAUTHORIZED, "the token is wrong")
+    effects = session.verified(1, denied, at(2.0))
+    assert error_of(effects).code == "unauthorized"
+    assert error_of(effects).message == "the token is wrong"
+    assert effects[1:] == [Close(4001, "bad token")]
+
+
+def test_session_tells_an_expired_token_from_a_wrong_one() -> None:
+    """4201: the client needs no new user, but a new token."""
+    session = opened(tokens=("t",))
+    denied = Denied(ErrorCode.TOKEN_EXPIRED, "it ended")
+    effects = session.verified(1, denied, at(2.0))
+    assert error_of(effects).code == "token_expired"
+    assert effects[1:] == [Close(4201, "token expired")]
+
+
+def test_session_ends_with_its_token() -> None:
+    """At the token's own time, if no `auth` with a newer one came before."""
+    session = opened(Claims(user="ann", expires_at=WALL + 50), tokens=("t",))
+    session.patience.paused(0.0)
+    assert session.tick(at(49.0), None) != []
+    session = opened(Claims(user="ann", expires_at=WALL + 5), tokens=("t",))
+    assert session.patience.due_at == 5.0
+    effects = session.tick(at(5.0), None)
+    assert error_of(effects).code == "token_expired"
+    assert error_of(effects).id is None
+    assert effects[1:] == [Close(4201, "token expired")]
+
+
+def test_session_goes_on_with_a_newer_token() -> None:
+    """The end moves; the connection does not notice."""
+    session = opened(Claims(user="ann", expires_at=WALL + 5), tokens=("t",))
+    session.verified(1, Claims(user="ann", expires_at=WALL + 90), at(4.0))
+    session.patience.resumed()
+    assert session.tick(at(5.0), None) == []
+    assert session.is_open
+
+
+def test_session_loses_subscriptions_that_a_new_token_does_not_cover() -> None:
+    """Each is told, with the reason; the others stay."""
+    session = opened(Claims(user="ann"), tokens=("t",))
+    for topic in ("a.b", "a.*.c", "z"):
+        tell(session, type="subscribe", id=1, topic=topic)
+    effects = session.verified(2, ANN, at(2.0))
+    assert isinstance(effects[0], Send)
+    assert effects[1:] == [Forbid("z", "forbidden")]
+    assert session.topics == {"a.b", "a.*.c"}
+
+
+def test_session_ends_when_the_key_of_its_token_is_withdrawn() -> None:
+    """As if it had come with a wrong token: 4001."""
+    effects = opened(ANN, tokens=("t",)).revoked(at(1.0))
     assert error_of(effects).code == "unauthorized"
     assert effects[1:] == [Close(4001, "bad token")]
+
+
+def test_session_loses_a_pattern_that_matches_too_much() -> None:
+    """Once; afterwards there is nothing left to lose."""
+    session = opened()
+    tell(session, type="subscribe", id=1, topic="a.**")
+    assert session.outgrown("a.**") == [Forbid("a.**", "too_many_topics")]
+    assert session.outgrown("a.**") == []
 
 
 @pytest.mark.parametrize(
@@ -275,6 +346,37 @@ def test_session_without_a_limit_has_any_number_of_topics() -> None:
         assert command_of(tell(session, type="subscribe", id=1, topic=f"t{number}"))
 
 
+def test_session_has_no_two_subscriptions_to_the_same_topic() -> None:
+    """The error names the one in the way; the same one again replaces it."""
+    session = opened()
+    assert command_of(tell(session, type="subscribe", id=1, topic="a.*"))
+    error = error_of(tell(session, type="subscribe", id=2, topic="a.b"))
+    assert (error.code, error.topic, error.path) == (
+        "already_subscribed",
+        "a.*",
+        "topic",
+    )
+    assert command_of(tell(session, type="subscribe", id=3, topic="a.*"))
+    assert command_of(tell(session, type="subscribe", id=4, topic="b.*"))
+
+
+@pytest.mark.parametrize(
+    ("bucket", "message"),
+    [
+        ("subscribe", {"type": "subscribe", "topic": "a"}),
+        ("history", {"type": "history", "topic": "a"}),
+    ],
+)
+def test_session_limits_each_kind_of_command(
+    bucket: str, message: dict[str, Any]
+) -> None:
+    """Each has its own bucket."""
+    session = limited(subscribe_per_s=1.0, history_per_s=1.0)
+    assert command_of(tell(session, id=1, **message))
+    error = error_of(tell(session, id=2, **message))
+    assert (error.code, error.bucket) == ("rate_limited", bucket)
+
+
 def test_session_limits_publications_and_says_when_again() -> None:
     """`rate_limited` names the bucket and the time to wait, and may be retried."""
     session = limited(publish_per_s=1.0)
@@ -333,7 +435,7 @@ def test_session_sends_heartbeats_with_a_ping() -> None:
     assert session.tick(at(9.9), None) == []
     assert session.tick(at(10.0), None) == [Beat(b"1")]
     assert session.patience.heartbeat is not None
-    session.patience.heartbeat.pong(b"1")
+    session.patience.heartbeat.pong(b"1", 11.0)
     assert session.tick(at(30.0), None) == [Beat(b"2")]
 
 

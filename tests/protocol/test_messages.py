@@ -52,11 +52,13 @@ from wavetank.protocol import (
     encode_command,
     encode_event,
     encode_payload,
+    encode_published,
     encode_push,
     encode_reply,
     encode_ts,
     event_head,
     messages,
+    published_head,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -789,3 +791,13 @@ def test_the_page_names_the_limits_that_the_code_has():
     page = PAGE.read_text("utf-8")
     assert f"`data` nests at most {MAX_NESTING} deep" in page
     assert f"`{PROTOCOL}`" in page
+
+
+@pytest.mark.parametrize("id", [0, -7, 2**53 - 1, "p1", '\u00fc"\n', ""])
+def test_published_is_written_as_any_reply(id: int | str) -> None:
+    """The quick way and the general one write the same message."""
+    head = published_head("a.b", "Kq3v9TzA")
+    reply = Published(id=id, topic="a.b", epoch="Kq3v9TzA", seq=58, duplicate=False)
+    quick, general = encode_published(id, head, 58), encode_reply(reply)
+    assert json.loads(quick) == json.loads(general)
+    assert decode_push(quick) == reply

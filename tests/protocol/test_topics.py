@@ -11,6 +11,7 @@ from wavetank.protocol import (
     covers,
     is_pattern,
     matches,
+    overlaps,
     pattern_problem,
     topic_problem,
     valid_pattern,
@@ -161,3 +162,28 @@ def test_covers_counts_the_longest_topic_with(spare, covered):
     assert valid_topic(f"{body}b.c") is not covered
     assert valid_pattern(f"{body}**")
     assert covers(f"{body}*", f"{body}**") is covered
+
+
+@given(PATTERNS, PATTERNS)
+def test_overlaps_agrees_with_trying_every_topic(one, other):
+    """Two patterns overlap if there is a topic that both match."""
+    one, other = one.replace("c", "a"), other.replace("c", "b")
+    expected = any(
+        slowly_matches(one.split("."), topic.split("."))
+        and slowly_matches(other.split("."), topic.split("."))
+        for topic in ALL_TOPICS
+    )
+    assert overlaps(one, other) == overlaps(other, one) == expected
+
+
+@given(PATTERNS, TOPICS)
+def test_overlaps_of_a_topic_is_matches(pattern, topic):
+    """A topic shares with a pattern nothing but itself."""
+    assert overlaps(pattern, topic) == matches(pattern, topic)
+
+
+@given(PATTERNS, PATTERNS)
+def test_overlaps_whatever_is_covered(permission, pattern):
+    """A pattern that covers another one shares all of it."""
+    if covers(permission, pattern):
+        assert overlaps(permission, pattern)

@@ -9,7 +9,13 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from wavetank.errors import LocalError
-from wavetank.wire.frames import Frame, FrameReader, Opcode, encode_frame
+from wavetank.wire.frames import (
+    Frame,
+    FrameReader,
+    Opcode,
+    encode_frame,
+    encode_text,
+)
 from wavetank.wire.header import Violation
 
 MASK = b"\x37\xfa\x21\x3d"
@@ -526,3 +532,10 @@ def test_reader_shows_where_it_is() -> None:
     reader.feed(b"x" + b"\xff\xff")
     assert reader.statistics()["violation"] == 1002
     assert repr(lenient()).startswith("<FrameReader lenient ")
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])
+def test_text_is_encoded_as_any_frame(length: int) -> None:
+    """The quick way and the general one write the same bytes."""
+    payload = b"x" * length
+    assert encode_text(payload) == encode_frame(Opcode.TEXT, payload)

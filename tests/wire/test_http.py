@@ -287,6 +287,13 @@ def test_reader_refuses_a_response_with_malformed_fields() -> None:
 # Values
 
 
+def test_reader_quotes_a_bounded_part_of_a_field_that_it_refuses() -> None:
+    """A stranger cannot make answers and log lines as long as his requests."""
+    status, text = refused(with_field(b"N" * 9000 + b": a\x00b"))
+    assert status == 400
+    assert len(text) < 200
+
+
 def test_headers_keep_order_and_duplicates_and_ignore_case() -> None:
     """Nothing is folded, joined or lost."""
     headers = Headers([("A", "1"), ("b", "2"), ("a", "3")])

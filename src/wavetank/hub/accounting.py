@@ -12,7 +12,21 @@ write itself. So a write that is skipped leaves the balance open, and
 
 import msgspec
 
-__all__ = ["Account", "Balance"]
+__all__ = ["Account", "Balance", "Fates"]
+
+
+class Fates(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of the messages of one write, for one subscription.
+
+    Attributes:
+        delivered: Handed to the transport.
+        conflated: Left out by the subscriber's own wish.
+        gapped: Announced as a gap.
+    """
+
+    delivered: int = 0
+    conflated: int = 0
+    gapped: int = 0
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +53,7 @@ class Account:
     """The messages of one topic, by fate.
 
     Attributes:
-        delivered: Handed to a transport; whoever writes adds to it.
+        delivered: Handed to a transport.
         conflated: Left out by the subscriber's own wish.
         gapped: Announced as a gap.
     """
@@ -62,6 +76,17 @@ class Account:
         """End a duty: ``until`` was the last entry owed."""
         self._open -= 1
         self._span += until
+
+    def settle(self, fates: Fates, times: int = 1) -> None:
+        """Note that a write was done; to be called beside it.
+
+        Args:
+            fates: Of its messages.
+            times: To how many subscriptions it was.
+        """
+        self.delivered += fates.delivered * times
+        self.conflated += fates.conflated * times
+        self.gapped += fates.gapped * times
 
     def balance(self, top: int, pending: int) -> Balance:
         """Compare both sides.

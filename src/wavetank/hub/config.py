@@ -1,211 +1,54 @@
-"""The hub's configuration: one table of options, and the values made of it.
+"""The hub's configuration: what the options mean, and whether they fit together.
 
 It refuses to know files, flags and the environment; `settings` reads those.
 """
 
-import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wavetank.errors import UsageError
 from wavetank.hub.access import is_loopback
+from wavetank.hub.durability import Durability, DurabilityRule
 from wavetank.hub.limits import Crowd
 from wavetank.hub.log import Bounds
-from wavetank.settings import (
-    Kind,
-    Option,
-    Settings,
-    boolean,
-    choice,
-    integer,
-    path,
-    seconds,
-    size_in_bytes,
-    text,
-    unlimited_or,
-)
+from wavetank.hub.options import DEFAULT_HTTP_PORT, GIB, MIB
+from wavetank.protocol import covers, matches
+from wavetank.settings import Settings
 
-__all__ = ["OPTIONS", "ConnectionLimits", "HubConfig", "Ports", "make_config"]
+__all__ = [
+    "ConnectionLimits",
+    "HubConfig",
+    "Ports",
+    "TokenKeys",
+    "find_problems",
+    "make_config",
+]
 
-DEFAULT_PORT = 8765
-DEFAULT_HTTP_PORT = 8000
-
-MIB = 1024 * 1024
-GIB = 1024 * MIB
+_LEAST_SECRET = 32
+"""Bytes of a secret for HS256: as many as the hash has (RFC 7518 3.2)."""
 
 
-def _port_or_off(typed: str) -> int | None:
-    """Read a port number, 0 for any free one, or ``off``."""
-    if typed.strip() == "off":
-        return None
-    try:
-        return int(str(integer(0, 65535)(typed)))
-    except ValueError as error:
-        raise ValueError(f"{error} (or the word off)") from None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenKeys:
+    """How JSON Web Tokens (RFC 7519) are checked.
 
+    Attributes:
+        secrets: Shared secrets for HS256.
+        file: JWKS or PEM file with public keys for RS256 and ES256.
+        audience: What ``aud`` has to name; None: nothing.
+        issuer: What ``iss`` has to be; None: anything.
+    """
 
-def _positive(typed: str) -> float:
-    """Read a duration of at least a millisecond."""
-    value = seconds(typed)
-    if value < 0.001:
-        raise ValueError(f"{typed!r} is too short; the least is 1ms")
-    return value
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    file: Path | None = None
+    audience: str | None = None
+    issuer: str | None = None
 
-
-def _rate(typed: str) -> float:
-    """Read how many a second."""
-    try:
-        value = float(typed)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise ValueError(f"{typed!r} is not a number above 0")
-    return value
-
-
-def _token(typed: str) -> str:
-    """Read a token: what an Authorization header can carry (RFC 6750 2.1)."""
-    if not typed or not typed.isascii() or not typed.isprintable() or " " in typed:
-        raise ValueError("a token is printable ASCII without spaces")
-    return typed
-
-
-def _limit(name: str, kind: Kind, default: object, help_text: str) -> Option:
-    return Option(name=name, kind=unlimited_or(kind), default=default, help=help_text)
-
-
-def _wait(name: str, default: float, help_text: str) -> Option:
-    return Option(name=name, kind=_positive, default=default, help=help_text)
-
-
-_COUNT = integer(1)
-_SIZE = size_in_bytes
-
-_PLACES = (
-    Option(name="host", kind=text, default="127.0.0.1", help="address to listen on"),
-    Option(
-        name="port",
-        kind=integer(0, 65535),
-        default=DEFAULT_PORT,
-        help="plain port; 0 takes a free one",
-        metavar="PORT",
-    ),
-    Option(
-        name="tls-port",
-        kind=integer(0, 65535),
-        default=None,
-        help="TLS port, with --cert; left out: the port behind --port (8766)",
-        metavar="PORT",
-    ),
-    Option(
-        name="http-port",
-        kind=_port_or_off,
-        default=None,
-        help="one more plain port, or off; left out: 8000, and off with a --port",
-        metavar="PORT",
-    ),
-    Option(name="cert", kind=path, default=None, help="TLS certificate chain (PEM)"),
-    Option(name="key", kind=path, default=None, help="its key, if not in --cert"),
-    Option(
-        name="data",
-        kind=path,
-        default=None,
-        help="folder of a durable log (not there yet: refused)",
-    ),
-    Option(
-        name="node", kind=text, default="hub-1", help="name of this node in messages"
-    ),
-    Option(
-        name="echo",
-        kind=boolean,
-        default=False,
-        help="answer /echo: each message comes back",
-        is_flag=True,
-    ),
-)
-
-_RIGHTS = (
-    Option(
-        name="token",
-        kind=_token,
-        default=(),
-        help="a token that lets a client in; may be repeated",
-        env=("WAVETANK_TOKEN",),
-        many=True,
-        secret=True,
-    ),
-    Option(
-        name="operator-token",
-        kind=_token,
-        default=(),
-        help="a token that also opens the status page; may be repeated",
-        env=("WAVETANK_OPERATOR_TOKEN",),
-        many=True,
-        secret=True,
-    ),
-    Option(
-        name="allow-anonymous",
-        kind=boolean,
-        default=False,
-        help="let everybody in without a token, beyond this machine too",
-        is_flag=True,
-    ),
-    Option(
-        name="allow-origin",
-        kind=text,
-        default=(),
-        help="a web page's origin that may connect; may be repeated",
-        many=True,
-        metavar="ORIGIN",
-    ),
-)
-
-_BOUNDS = (
-    _limit("message-bytes", _SIZE, MIB, "largest WebSocket message"),
-    _limit("payload-bytes", _SIZE, 65536, "largest payload of a publication"),
-    _limit("topics", _COUNT, 128, "most topics of one connection"),
-    _limit("connections", _COUNT, 10_000, "most connections"),
-    _limit("connections-per-ip", _COUNT, 10_000, "most connections of one address"),
-    _limit("connections-per-user", _COUNT, 10_000, "most connections of one user"),
-    _limit("commands-per-s", _rate, None, "commands a second of one connection"),
-    _limit("publish-per-s", _rate, None, "publications a second of one connection"),
-    _limit("ring-entries", _COUNT, 10_000, "entries of a topic at hand in memory"),
-    _limit("ring-bytes", _SIZE, 64 * MIB, "bytes of a topic at hand in memory"),
-    _limit("retention-entries", _COUNT, 100_000, "entries kept of a topic"),
-    _limit("retention-bytes", _SIZE, GIB, "bytes kept of a topic"),
-    _limit("retention-age", _positive, 86_400.0, "how long entries are kept"),
-    _limit("retention-total", _SIZE, 4 * GIB, "bytes kept of all topics together"),
-    _limit("node-topics", _COUNT, 100_000, "most topics that were ever published to"),
-    _limit("slow-after", _positive, 30.0, "how far behind a consumer may be, in time"),
-    _limit("slow-bytes", _SIZE, 256 * MIB, "how far behind it may be, in bytes"),
-    _limit("first-command", _positive, 10.0, "time until auth, where it is required"),
-)
-
-_WAITS = (
-    _wait("handshake", 10.0, "longest opening handshake"),
-    _wait("ping", 20.0, "time between heartbeats, and between pings"),
-    _wait("pong", 20.0, "how long a pong may take"),
-    _wait("closing", 5.0, "longest closing handshake"),
-    _wait("drain", 30.0, "longest clean stop"),
-)
-
-_PROCESS = (
-    Option(
-        name="loop",
-        kind=choice("auto", "asyncio", "uvloop"),
-        default="auto",
-        help="event loop: auto, asyncio or uvloop",
-    ),
-    Option(
-        name="log-level",
-        kind=choice("debug", "info", "warning", "error"),
-        default="info",
-        help="least level of log lines: debug, info, warning, error",
-    ),
-)
-
-OPTIONS: tuple[Option, ...] = (*_PLACES, *_RIGHTS, *_BOUNDS, *_WAITS, *_PROCESS)
-"""Every option of the hub."""
+    @property
+    def is_set(self) -> bool:
+        """Whether there is anything to check a token with."""
+        return bool(self.secrets) or self.file is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +70,8 @@ class ConnectionLimits:
         topics: Most topics.
         commands_per_s: Commands a second.
         publish_per_s: Publications a second.
+        subscribe_per_s: Subscriptions a second.
+        history_per_s: History reads a second.
         first_command: Seconds until ``auth``, where that is required.
         slow_after: Seconds that it may be behind.
         slow_bytes: Bytes that it may be behind.
@@ -237,9 +82,21 @@ class ConnectionLimits:
     topics: int | None = 128
     commands_per_s: float | None = None
     publish_per_s: float | None = None
+    subscribe_per_s: float | None = None
+    history_per_s: float | None = None
     first_command: float | None = 10.0
     slow_after: float | None = 30.0
     slow_bytes: int | None = 256 * MIB
+
+    @property
+    def rates(self) -> dict[str, float | None]:
+        """How many a second there may be, by what is limited."""
+        return {
+            "commands": self.commands_per_s,
+            "publish": self.publish_per_s,
+            "subscribe": self.subscribe_per_s,
+            "history": self.history_per_s,
+        }
 
 
 _CROWD = Crowd(total=10_000, per_ip=10_000, per_user=10_000)
@@ -256,10 +113,17 @@ class HubConfig:
         ports: Ports to listen on.
         cert: File with the TLS certificate chain.
         key: File with its key.
+        data: Folder of the durable log; None: there is none.
+        durability: Of topics; the first rule that fits holds. Where none fits it is
+            ``log`` with a folder and ``memory`` without.
         node: Name of the node.
         echo: Whether ``/echo`` answers.
-        tokens: Tokens of clients; none at all lets everybody in.
+        compression: Whether permessage-deflate is agreed to.
+        tokens: Tokens of clients. Without one, and without keys in ``jwt``, everybody
+            is let in.
         operator_tokens: Tokens of operators.
+        jwt: How JSON Web Tokens are checked.
+        query_token: Whether a token may stand in the URL.
         allow_anonymous: Whether nobody needs a token, beyond loopback too.
         allow_origins: Origins of web pages that may connect.
         limits: Of one connection.
@@ -281,10 +145,15 @@ class HubConfig:
     ports: Ports = Ports()
     cert: Path | None = None
     key: Path | None = None
+    data: Path | None = None
+    durability: tuple[DurabilityRule, ...] = ()
     node: str = "hub-1"
     echo: bool = False
+    compression: bool = False
     tokens: tuple[str, ...] = field(default=(), repr=False)
     operator_tokens: tuple[str, ...] = field(default=(), repr=False)
+    jwt: TokenKeys = TokenKeys()
+    query_token: bool = False
     allow_anonymous: bool = False
     allow_origins: tuple[str, ...] = ()
     limits: ConnectionLimits = ConnectionLimits()
@@ -304,7 +173,26 @@ class HubConfig:
     @property
     def needs_auth(self) -> bool:
         """Whether a client must present a token."""
-        return bool(self.tokens) and not self.allow_anonymous
+        return bool(self.tokens or self.jwt.is_set) and not self.allow_anonymous
+
+    @property
+    def knows_tokens(self) -> bool:
+        """Whether any token could be right."""
+        return bool(self.tokens or self.operator_tokens or self.jwt.is_set)
+
+    @property
+    def usual_durability(self) -> Durability:
+        """What topics have that no rule fits."""
+        return Durability.MEMORY if self.data is None else Durability.LOG
+
+    def durability_of(self, topic: str) -> Durability:
+        """Return what a topic's publications have before they are seen."""
+        if self.data is None:
+            return Durability.MEMORY
+        for rule in self.durability:
+            if matches(rule.pattern, topic):
+                return rule.level
+        return self.usual_durability
 
     @property
     def is_local(self) -> bool:
@@ -318,7 +206,7 @@ def make_config(settings: Settings) -> HubConfig:
     Raises:
         UsageError: With everything that does not fit together.
     """
-    problems = _problems(settings)
+    problems = find_problems(settings)
     if problems:
         raise UsageError(problems)
     limits = ConnectionLimits(
@@ -338,6 +226,12 @@ def make_config(settings: Settings) -> HubConfig:
         ports=_ports(settings),
         tokens=settings["token"],
         operator_tokens=settings["operator-token"],
+        jwt=TokenKeys(
+            secrets=settings["jwt-secret"],
+            file=settings["jwt-keys"],
+            audience=settings["jwt-audience"],
+            issuer=settings["jwt-issuer"],
+        ),
         allow_origins=settings["allow-origin"],
         limits=limits,
         crowd=crowd,
@@ -351,8 +245,12 @@ _AS_THEY_ARE = (
     "host",
     "cert",
     "key",
+    "data",
+    "durability",
     "node",
     "echo",
+    "compression",
+    "query_token",
     "allow_anonymous",
     "retention_total",
     "node_topics",
@@ -380,27 +278,102 @@ def _ports(settings: Settings) -> Ports:
     return Ports(plain=plain, tls=tls, http=http)
 
 
-def _problems(settings: Settings) -> list[str]:
-    found = []
-    if settings["data"] is not None:
-        found.append(
-            "--data: the durable log is not there yet; "
-            "leave it out and the log is kept in memory"
-        )
-    if settings["cert"] is None:
-        found += [
-            f"--{name}: is of no use without --cert"
-            for name in ("key", "tls-port")
-            if settings[name] is not None
-        ]
-    elif settings["tls-port"] is None and settings["port"] == 65535:
-        found.append("--tls-port: there is no port behind 65535; name one")
+def find_problems(settings: Settings, *, unusable: Collection[str] = ()) -> list[str]:
+    """Return what does not fit together, a sentence each.
+
+    Args:
+        settings: What the options say.
+        unusable: Keys of options that were given something that cannot be used: what
+            depends on them is not judged, because their defaults were not meant.
+    """
+    doubtful = set(unusable)
+    return [words for keys, words in _misfits(settings) if doubtful.isdisjoint(keys)]
+
+
+_Misfit = tuple[tuple[str, ...], str]
+"""The options that do not fit together, and a sentence."""
+
+_ALL_TOKENS = ("token", "operator_token", "jwt_secret", "jwt_keys")
+
+
+def _misfits(settings: Settings) -> Iterator[_Misfit]:
+    yield from _misfits_of_durability(settings)
+    yield from _misfits_of_tokens(settings)
+    yield from _misfits_of_sizes(settings)
+    yield from _misfits_of_ports(settings)
+
+
+def _misfits_of_durability(settings: Settings) -> Iterator[_Misfit]:
+    rules: tuple[DurabilityRule, ...] = settings["durability"]
+    is_written = any(rule.level is not Durability.MEMORY for rule in rules)
+    if settings["data"] is None and is_written:
+        words = "--durability: log and fsync need a folder: give --data DIR"
+        yield ("data", "durability"), words
+    for place, rule in enumerate(rules):
+        for first in rules[:place]:
+            if covers(first.pattern, rule.pattern):
+                words = f"never holds: {first} before it has all its topics already"
+                yield ("durability",), f"--durability {rule}: {words}"
+                break
+
+
+def _misfits_of_tokens(settings: Settings) -> Iterator[_Misfit]:
+    if any(len(secret) < _LEAST_SECRET for secret in settings["jwt_secret"]):
+        words = f"a secret of HS256 has at least {_LEAST_SECRET} bytes (RFC 7518 3.2)"
+        yield ("jwt_secret",), f"--jwt-secret: {words}"
+    if not settings["jwt_secret"] and settings["jwt_keys"] is None:
+        for key in ("jwt_audience", "jwt_issuer"):
+            if settings[key] is not None:
+                words = "is of no use without --jwt-secret or --jwt-keys"
+                yield (key, "jwt_secret", "jwt_keys"), f"{_flag(key)}: {words}"
+    if settings["query_token"] and not any(settings[key] for key in _ALL_TOKENS):
+        words = "--query-token: is of no use without --token or keys of JWT"
+        yield ("query_token", *_ALL_TOKENS), words
     if _is_open_to_all(settings):
-        found.append(
+        yield (
+            ("host", "token", "jwt_secret", "jwt_keys", "allow_anonymous"),
             f"--host {settings['host']}: can be reached from other machines, and no "
-            "token is set: give --token, or type --allow-anonymous"
+            "token is set: give --token, or type --allow-anonymous",
         )
-    return found
+
+
+def _misfits_of_sizes(settings: Settings) -> Iterator[_Misfit]:
+    message, payload = settings["message_bytes"], settings["payload_bytes"]
+    if message is not None and (payload is None or message < payload):
+        yield (
+            ("message_bytes", "payload_bytes"),
+            f"--message-bytes {message}: no payload of --payload-bytes "
+            f"{'unlimited' if payload is None else payload} would fit into a message",
+        )
+    most = message if payload is None else payload
+    kept = settings["retention_bytes"]
+    if kept is not None and most is not None and kept < most:
+        words = f"a payload of {most} bytes would be gone as soon as it is there"
+        keys = ("retention_bytes", "message_bytes", "payload_bytes")
+        yield keys, f"--retention-bytes {kept}: {words}"
+
+
+def _misfits_of_ports(settings: Settings) -> Iterator[_Misfit]:
+    port, http = settings["port"], settings["http_port"]
+    if port and port == http:
+        words = "is --port already, which answers HTTP too"
+        yield ("port", "http_port"), f"--http-port {http}: {words}"
+    if settings["cert"] is None:
+        for key in ("key", "tls_port"):
+            if settings[key] is not None:
+                yield (key, "cert"), f"{_flag(key)}: is of no use without --cert"
+    elif settings["tls_port"] is None and port == 65535:
+        words = "--tls-port: there is no port behind 65535; name one"
+        yield ("port", "tls_port"), words
+    else:
+        ports = _ports(settings)
+        if ports.tls and ports.tls in (ports.plain, ports.http):
+            words = f"--tls-port {ports.tls}: is --port or --http-port already"
+            yield ("port", "tls_port", "http_port"), words
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 def _is_open_to_all(settings: Settings) -> bool:
@@ -408,5 +381,7 @@ def _is_open_to_all(settings: Settings) -> bool:
     return not (
         is_loopback(settings["host"])
         or settings["token"]
+        or settings["jwt-secret"]
+        or settings["jwt-keys"] is not None
         or settings["allow-anonymous"]
     )

@@ -12,6 +12,9 @@ __all__ = ["Deadlines"]
 
 K = TypeVar("K", bound=Hashable)
 
+SPARE = 1024
+"""Entries without a key that the heap may hold, beside as many as there are keys."""
+
 
 class Deadlines(Generic[K]):
     """One deadline for each key; the earliest is at hand."""
@@ -48,6 +51,17 @@ class Deadlines(Generic[K]):
     def drop(self, key: K) -> None:
         """Take a key's deadline away."""
         self._wanted.pop(key, None)
+        if len(self._heap) > 2 * len(self._wanted) + SPARE:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget keys that are gone, whose old times may be far away."""
+        self._heap = []
+        for key, (at, _) in self._wanted.items():
+            self._count += 1
+            self._heap.append((at, self._count, key))
+            self._wanted[key] = (at, at)
+        heapq.heapify(self._heap)
 
     def next_at(self) -> float:
         """Return when to look again: never too late, sometimes too early."""

@@ -9,7 +9,7 @@ import msgspec
 
 from wavetank.protocol import Command, Push, Reply
 
-__all__ = ["Beat", "Behind", "Close", "Effect", "Moment", "Perform", "Send"]
+__all__ = ["Beat", "Behind", "Close", "Effect", "Forbid", "Moment", "Perform", "Send"]
 
 
 class Moment(NamedTuple):
@@ -55,10 +55,17 @@ class Close(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Forbid(msgspec.Struct, frozen=True):
+    """End a subscription that may not go on, and say why."""
+
+    topic: str
+    reason: str
+
+
 class Beat(msgspec.Struct, frozen=True):
     """Send a heartbeat, and a ping with this payload where there is one."""
 
     ping: bytes | None
 
 
-Effect = Send | Perform | Close | Beat
+Effect = Send | Perform | Close | Forbid | Beat

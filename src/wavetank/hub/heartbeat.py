@@ -71,10 +71,17 @@ class Heartbeat:
     def _ping(self) -> bytes:
         return b"%d" % self._count
 
-    def pong(self, payload: bytes) -> None:
-        """Note a pong; one that answers no ping of ours is passed over."""
-        if payload == self._ping:
-            self._pong_by = inf
+    def pong(self, payload: bytes, now: float) -> float | None:
+        """Note a pong; one that answers no ping of ours is passed over.
+
+        Returns:
+            Seconds since the ping; None where none was waited for.
+        """
+        if payload != self._ping or self._pong_by == inf:
+            return None
+        taken = now - (self._pong_by - self._patience)
+        self._pong_by = inf
+        return taken
 
     def excuse(self) -> None:
         """Wait for no pong: the connection is not read now, so it cannot come."""

@@ -5,9 +5,13 @@ They refuse to know clocks and sockets: `now` comes in, a decision goes out.
 
 import math
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Admission", "Bucket", "Crowd", "Flood"]
+__all__ = ["Admission", "Bucket", "Buckets", "Crowd", "Flood"]
+
+_NEARLY = 1e-6
+"""Part of a token that rounding may cost: whoever waits as told has one then."""
 
 
 class Bucket:
@@ -32,22 +36,61 @@ class Bucket:
     def take(self, now: float) -> float:
         """Take one token, if there is one.
 
+        A time before the latest one gains nothing, and nothing is gained twice.
+
         Returns:
             0.0 if it was taken; else the seconds until there will be one.
         """
         if self.rate is None:
             return 0.0
-        gained = max(0.0, now - self._at) * self.rate
-        self._tokens = min(self.burst, self._tokens + gained)
-        self._at = now
-        if self._tokens >= 1.0:
-            self._tokens -= 1.0
+        if now > self._at:
+            gained = (now - self._at) * self.rate
+            self._tokens = min(self.burst, self._tokens + gained)
+            self._at = now
+        if self._tokens >= 1.0 - _NEARLY:
+            self._tokens = max(0.0, self._tokens - 1.0)
             return 0.0
         return (1.0 - self._tokens) / self.rate
 
     def __repr__(self) -> str:
         """Show what is left."""
         return f"<Bucket {self._tokens:.3g} of {self.burst:g}, {self.rate} a second>"
+
+
+class Buckets:
+    """The buckets of one connection, by what they limit.
+
+    Args:
+        rates: Name to tokens a second; None is "no limit" and costs nothing.
+        now: When they are made, full, in seconds.
+    """
+
+    __slots__ = ("_buckets",)
+
+    def __init__(self, rates: Mapping[str, float | None], now: float) -> None:
+        self._buckets = {
+            name: Bucket(rate, now) for name, rate in rates.items() if rate is not None
+        }
+
+    def take(self, name: str, now: float) -> float:
+        """Take one token of a bucket.
+
+        Returns:
+            0.0 if it was taken, or nothing limits it; else the seconds until there
+            will be one.
+        """
+        bucket = self._buckets.get(name)
+        return 0.0 if bucket is None else bucket.take(now)
+
+    def rate(self, name: str) -> float | None:
+        """Return how many a second there are; None is "no limit"."""
+        bucket = self._buckets.get(name)
+        return None if bucket is None else bucket.rate
+
+    def __repr__(self) -> str:
+        """Show what is limited and what is left."""
+        shown = ", ".join(f"{name} {each!r}" for name, each in self._buckets.items())
+        return f"<Buckets {shown or 'unlimited'}>"
 
 
 class Flood:

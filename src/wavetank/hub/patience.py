@@ -6,11 +6,14 @@ It refuses to know timers, and what was sent.
 from math import inf
 
 from wavetank.hub.config import HubConfig
-from wavetank.hub.effects import Behind
+from wavetank.hub.effects import Behind, Moment
 from wavetank.hub.heartbeat import Heartbeat
 from wavetank.protocol import CloseCode
 
 __all__ = ["Patience"]
+
+_LOOK_AGAIN = 60.0
+"""Seconds after which the wall clock is asked again whether a token has ended."""
 
 
 class Patience:
@@ -27,6 +30,8 @@ class Patience:
     __slots__ = (
         "_check_at",
         "_config",
+        "_expires_at",
+        "_expiry_at",
         "_first_command_at",
         "_paused_at",
         "_spread",
@@ -39,6 +44,8 @@ class Patience:
         self._first_command_at = inf
         self._paused_at = inf
         self._check_at = inf
+        self._expires_at: float | None = None
+        self._expiry_at = inf
         self.heartbeat: Heartbeat | None = None
 
     def await_auth(self, now: float) -> None:
@@ -54,6 +61,22 @@ class Patience:
             patience=self._config.pong,
             first_at=now + interval * (1 + self._spread) / 2,
         )
+
+    def await_expiry(self, at: Moment, expires_at: float | None) -> None:
+        """Begin to wait for the end of a token, in place of the one before.
+
+        Args:
+            at: Now.
+            expires_at: Seconds since 1970; None is "never".
+        """
+        self._expires_at = expires_at
+        self._look_for_expiry(at)
+
+    def _look_for_expiry(self, at: Moment) -> None:
+        """Set when to look at the wall clock, which may be set meanwhile."""
+        self._expiry_at = inf
+        if self._expires_at is not None:
+            self._expiry_at = at.now + min(self._expires_at - at.wall, _LOOK_AGAIN)
 
     def paused(self, now: float) -> None:
         """Note that the transport takes nothing more."""
@@ -75,15 +98,20 @@ class Patience:
     def due_at(self) -> float:
         """When there is something to judge; infinity is never."""
         beat = self.heartbeat.due_at if self.heartbeat else inf
-        return min(self._first_command_at, self._check_at, beat)
+        return min(self._first_command_at, self._check_at, self._expiry_at, beat)
 
-    def judge(self, now: float, behind: Behind | None) -> CloseCode | None:
+    def judge(self, at: Moment, behind: Behind | None) -> CloseCode | None:
         """Return why the connection has to end, or None.
 
         Args:
-            now: Seconds.
+            at: Now.
             behind: How far it lags; None if nothing of it does.
         """
+        now = at.now
+        if now >= self._expiry_at:
+            if self._expires_at is not None and at.wall >= self._expires_at:
+                return CloseCode.TOKEN_EXPIRED
+            self._look_for_expiry(at)
         if now >= self._first_command_at:
             return CloseCode.NO_COMMAND
         if self._is_slow(now, behind):

@@ -14,17 +14,28 @@ from typing import Any, Literal
 
 from wavetank import __version__
 from wavetank.errors import LocalError
-from wavetank.hub.access import ANONYMOUS, Action, Claims
+from wavetank.hub.access import ANONYMOUS, Claims, Denied, lost_rights
 from wavetank.hub.config import HubConfig
-from wavetank.hub.effects import Beat, Behind, Close, Effect, Moment, Perform, Send
-from wavetank.hub.limits import Bucket, Flood
+from wavetank.hub.effects import (
+    Beat,
+    Behind,
+    Close,
+    Effect,
+    Forbid,
+    Moment,
+    Perform,
+    Send,
+)
+from wavetank.hub.limits import Buckets, Flood
 from wavetank.hub.patience import Patience
 from wavetank.hub.rules import (
     Objection,
+    judge_history,
+    judge_overlap,
     judge_publish,
     judge_subscribe,
-    judge_topic,
 )
+from wavetank.hub.tally import Tally
 from wavetank.protocol import (
     CLOSES,
     ERRORS,
@@ -42,6 +53,7 @@ from wavetank.protocol import (
     Ping,
     Pong,
     Publish,
+    Reason,
     Subscribe,
     Unsubscribe,
     Welcome,
@@ -50,7 +62,7 @@ from wavetank.protocol import (
 
 __all__ = ["FEATURES", "WAITING_BYTES", "Session", "State"]
 
-FEATURES = ["recovery", "history"]
+FEATURES = ["recovery", "patterns", "latest", "max_rate", "history"]
 """What a client may count on beside the basics; `welcome` says it."""
 
 WAITING_BYTES = 4096
@@ -77,12 +89,6 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CLOSED: frozenset(),
 }
 
-_FATAL_CLOSES = {
-    ErrorCode.PROTOCOL_UNSUPPORTED: CloseCode.PROTOCOL_UNSUPPORTED,
-    ErrorCode.UNAUTHORIZED: CloseCode.BAD_TOKEN,
-    ErrorCode.TOKEN_EXPIRED: CloseCode.TOKEN_EXPIRED,
-}
-
 
 class Session:
     """What the hub remembers of one connection, beside its cursors.
@@ -92,6 +98,7 @@ class Session:
         name: Of the connection, in messages and logs.
         claims: From the opening handshake; None where it brought none.
         spread: 0 to 1; spreads first heartbeats, so that not all are at once.
+        tally: Where it counts what it refuses.
 
     Attributes:
         name: Of the connection.
@@ -102,10 +109,10 @@ class Session:
     """
 
     __slots__ = (
-        "_commands",
+        "_buckets",
         "_config",
         "_flood",
-        "_publishes",
+        "_tally",
         "claims",
         "name",
         "patience",
@@ -114,12 +121,18 @@ class Session:
     )
 
     def __init__(
-        self, config: HubConfig, name: str, *, claims: Claims | None, spread: float
+        self,
+        config: HubConfig,
+        name: str,
+        *,
+        claims: Claims | None,
+        spread: float,
+        tally: Tally,
     ) -> None:
         self._config = config
+        self._tally = tally
         self._flood: Flood | None = None
-        self._commands: Bucket | None = None
-        self._publishes: Bucket | None = None
+        self._buckets: Buckets | None = None
         self.patience = Patience(config, spread)
         self.name = name
         self.claims = claims
@@ -133,11 +146,9 @@ class Session:
         if not is_supported:
             code, message = ErrorCode.PROTOCOL_UNSUPPORTED, ""
             return self.refuse(None, code, message, at, supported=[PROTOCOL])
-        limits = self._config.limits
-        if limits.commands_per_s is not None:
-            self._commands = Bucket(limits.commands_per_s, at.now)
-        if limits.publish_per_s is not None:
-            self._publishes = Bucket(limits.publish_per_s, at.now)
+        rates = self._config.limits.rates
+        if any(rates.values()):
+            self._buckets = Buckets(rates, at.now)
         auth: Literal["none", "required", "accepted"] = "accepted"
         if self.claims is None and self._config.needs_auth:
             auth = "required"
@@ -149,6 +160,7 @@ class Session:
                 self.claims = ANONYMOUS
             self._enter(State.OPEN)
             self.patience.begin(at.now)
+            self.patience.await_expiry(at, self.claims.expires_at)
         return [Send(self._welcome(auth, at))]
 
     def _welcome(
@@ -243,6 +255,10 @@ class Session:
         if not self.is_open:
             return []
         command = decode_command(data)
+        if type(command) is Publish and self.state is State.OPEN:
+            # The one that comes by the hundred thousand: no detours.
+            limited = self._limited(command.id, at) if self._buckets else []
+            return limited or self._judge_publish(command, at)
         if isinstance(command, CommandError):
             path = command.path or None
             return self.refuse(command.id, command.code, command.message, at, path=path)
@@ -252,36 +268,35 @@ class Session:
         if self.state is State.WAITING_FOR_AUTH and not isinstance(command, Auth):
             words = "send auth first: this hub lets nobody in without a token"
             return self.refuse(command.id, ErrorCode.UNAUTHORIZED, words, at)
-        limited = self._limited(command.id, at)
-        return limited or _JUDGES[type(command)](self, command, at)
+        return self._limited(command.id, at) or _JUDGES[type(command)](
+            self, command, at
+        )
 
-    def _limited(self, id: Id | None, at: Moment) -> list[Effect]:
-        """Take from the bucket of commands; the refusal, where it is empty."""
-        if self._commands is None:
-            return []
-        return self._take(self._commands, "commands", id, at)
-
-    def _take(
-        self, bucket: Bucket, name: str, id: Id | None, at: Moment
+    def _limited(
+        self, id: Id | None, at: Moment, bucket: str = "commands"
     ) -> list[Effect]:
-        wait = bucket.take(at.now)
+        """Take from a bucket; the refusal, where it is empty."""
+        if self._buckets is None:
+            return []
+        wait = self._buckets.take(bucket, at.now)
         if not wait:
             return []
-        words = f"{name}: at most {bucket.rate:g} a second"
+        self._tally.rate_limited[bucket] += 1
+        words = f"{bucket}: at most {self._buckets.rate(bucket):g} a second"
         return self.refuse(
-            id, ErrorCode.RATE_LIMITED, words, at, bucket=name, retry_after=wait
+            id, ErrorCode.RATE_LIMITED, words, at, bucket=bucket, retry_after=wait
         )
 
     def _judge_auth(self, command: Auth, at: Moment) -> list[Effect]:
-        if self._config.tokens or self._config.operator_tokens:
+        if self._config.knows_tokens:
             return [Perform(command)]
         # Nobody is configured, so there is nobody else to become.
-        return self.verified(command.id, self.claims, at)
+        return self.verified(command.id, self.claims or ANONYMOUS, at)
 
-    def verified(self, id: Id, claims: Claims | None, at: Moment) -> list[Effect]:
-        """Take the answer to ``auth``: whose token it was, or None for nobody's."""
-        if claims is None:
-            return self.refuse(id, ErrorCode.UNAUTHORIZED, "the token is wrong", at)
+    def verified(self, id: Id, claims: Claims | Denied, at: Moment) -> list[Effect]:
+        """Take the answer to ``auth``: whose token it was, or why it is nobody's."""
+        if isinstance(claims, Denied):
+            return self.refuse(id, claims.code, claims.reason, at)
         if self.claims not in {None, ANONYMOUS} and claims.user != self.user:
             words = "a connection cannot change its user; open another one"
             return self.refuse(id, ErrorCode.UNAUTHORIZED, words, at)
@@ -289,11 +304,31 @@ class Session:
         if self.state is State.WAITING_FOR_AUTH:
             self._enter(State.OPEN)
             self.patience.begin(at.now)
+        self.patience.await_expiry(at, claims.expires_at)
         reply = Authenticated(id=id, user=claims.user, expires_at=claims.expires_at)
-        return [Send(reply)]
+        return [Send(reply), *self._forbid(lost_rights(claims, self.topics))]
+
+    def _forbid(self, topics: list[str]) -> list[Effect]:
+        """End subscriptions that the rights do not reach any longer."""
+        self.topics.difference_update(topics)
+        return [Forbid(topic, Reason.FORBIDDEN) for topic in topics]
+
+    def outgrown(self, pattern: str) -> list[Effect]:
+        """End a subscription to a pattern that has come to match too many topics."""
+        if pattern not in self.topics:
+            return []
+        self.topics.discard(pattern)
+        return [Forbid(pattern, ErrorCode.TOO_MANY_TOPICS)]
+
+    def revoked(self, at: Moment) -> list[Effect]:
+        """End because the key that vouched for the token is not known any longer."""
+        words = "the key of this token was withdrawn"
+        return self.refuse(None, ErrorCode.UNAUTHORIZED, words, at)
 
     def _judge_subscribe(self, command: Subscribe, at: Moment) -> list[Effect]:
         objection = judge_subscribe(command, self.claims)
+        if objection is None:
+            objection = judge_overlap(command.topic, self.topics)
         if objection is not None:
             return self._object(command.id, objection, at)
         most = self._config.limits.topics
@@ -301,6 +336,9 @@ class Session:
         if is_new and most is not None and len(self.topics) >= most:
             words = f"a connection has at most {most} topics"
             return self.refuse(command.id, ErrorCode.TOO_MANY_TOPICS, words, at)
+        limited = self._limited(command.id, at, "subscribe")
+        if limited:
+            return limited
         self.topics.add(command.topic)
         return [Perform(command)]
 
@@ -312,24 +350,33 @@ class Session:
         return [Perform(command)]
 
     def _judge_publish(self, command: Publish, at: Moment) -> list[Effect]:
+        refused: list[Effect] = []
         objection = judge_publish(command, self.claims, self._config.limits)
         if objection is not None:
-            return self._object(command.id, objection, at)
-        if self._publishes is not None:
-            limited = self._take(self._publishes, "publish", command.id, at)
-            if limited:
-                return limited
-        return [Perform(command)]
+            refused = self._object(command.id, objection, at)
+        elif self._buckets is not None:
+            refused = self._limited(command.id, at, "publish")
+        if not refused:
+            return [Perform(command)]
+        self._tally.published["rejected"] += 1
+        return refused
 
     def _judge_history(self, command: History, at: Moment) -> list[Effect]:
-        objection = judge_topic(command.topic, self.claims, Action.SUBSCRIBE)
+        objection = judge_history(command, self.claims)
         if objection is not None:
             return self._object(command.id, objection, at)
-        return [Perform(command)]
+        return self._limited(command.id, at, "history") or [Perform(command)]
 
     def _object(self, id: Id | None, objection: Objection, at: Moment) -> list[Effect]:
-        code, message, path = objection
-        return self.refuse(id, code, message, at, path=path or None)
+        return self.refuse(
+            id,
+            objection.code,
+            objection.message,
+            at,
+            path=objection.path or None,
+            topic=objection.topic or None,
+            expected=objection.expected,
+        )
 
     def refuse(
         self, id: Id | None, code: ErrorCode, message: str, at: Moment, **more: Any
@@ -344,10 +391,11 @@ class Session:
             more: Fields of ``Error`` such as ``path``.
         """
         rule = ERRORS[code]
+        self._tally.errors[code] += 1
         error = Error.of(code, message, id=id, at=at.wall, **more)
         effects: list[Effect] = [Send(error)]
-        if rule.fatal:
-            effects += self._close_with(_FATAL_CLOSES[code])
+        if rule.close is not None:
+            effects += self._close_with(rule.close)
         elif not rule.retryable:
             if self._flood is None:
                 self._flood = Flood()
@@ -366,7 +414,11 @@ class Session:
         """
         if not self.is_open:
             return []
-        code = self.patience.judge(at.now, behind)
+        code = self.patience.judge(at, behind)
+        if code is CloseCode.TOKEN_EXPIRED:
+            return self.refuse(None, ErrorCode.TOKEN_EXPIRED, "", at)
+        if code is CloseCode.SLOW_CONSUMER:
+            self._tally.slow["close"] += 1
         if code is not None:
             return self._close_with(code)
         heartbeat = self.patience.heartbeat

@@ -10,6 +10,7 @@ __all__ = [
     "covers",
     "is_pattern",
     "matches",
+    "overlaps",
     "pattern_problem",
     "topic_problem",
     "valid_pattern",
@@ -23,6 +24,7 @@ _SEGMENT = r"[A-Za-z0-9_-]+"
 _TOPIC = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*")
 _PATTERN = re.compile(rf"(?:(?:{_SEGMENT}|\*)\.)*(?:{_SEGMENT}|\*\*?)")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+_WILDCARDS = frozenset({"*", "**"})
 
 
 def is_pattern(text: str) -> bool:
@@ -87,6 +89,21 @@ def covers(permission: str, pattern: str) -> bool:
     return _fit(granted, asked)
 
 
+def overlaps(a: str, b: str) -> bool:
+    """Tell whether there is a topic that both match.
+
+    Both are valid patterns; a topic is one. The answer does not count with the
+    longest topic: two patterns that only share topics beyond it overlap, too.
+    """
+    fewer, more = sorted((a.split("."), b.split(".")), key=len)
+    if len(fewer) < len(more) and fewer[-1] != "**":
+        return False
+    return all(
+        one == other or one in _WILDCARDS or other in _WILDCARDS
+        for one, other in zip(fewer, more, strict=False)
+    )
+
+
 def _fit(pattern: list[str], segments: list[str]) -> bool:
     """Compare segment by segment, as far as the pattern goes."""
     for wanted, given in zip(pattern, segments, strict=False):
@@ -116,7 +133,7 @@ def _problem(text: str, noun: str) -> str:
             return "a pattern where one topic is needed"
     elif "**" in segments[:-1]:
         return "** may only be the last segment"
-    strange = [s for s in segments if _FOREIGN.search(s) and s not in {"*", "**"}]
+    strange = [s for s in segments if _FOREIGN.search(s) and s not in _WILDCARDS]
     if "*" in strange[0]:
         return "a * stands for a whole segment, not for a part of one"
     foreign = _FOREIGN.search(strange[0])

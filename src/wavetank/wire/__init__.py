@@ -25,7 +25,7 @@ from wavetank.wire.deflate import (
     negotiate,
     parse_parameters,
 )
-from wavetank.wire.frames import Frame, FrameReader, encode_frame
+from wavetank.wire.frames import Frame, FrameReader, encode_frame, encode_text
 from wavetank.wire.handshake import (
     Agreement,
     Upgrade,
@@ -82,6 +82,7 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "Frame",
     "FrameReader",
     "encode_frame",
+    "encode_text",
     # handshake
     "Agreement",
     "Upgrade",

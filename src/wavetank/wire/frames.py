@@ -142,6 +142,20 @@ def encode_frame(
     return head + mask + apply_mask(payload, mask)
 
 
+def encode_text(payload: bytes) -> bytes:
+    """Return the bytes of a whole text message as a server sends it.
+
+    The same as ``encode_frame(Opcode.TEXT, payload)``, in a fifth of the time:
+    ``benchmarks/publish_path.py``.
+    """
+    length = len(payload)
+    if length < 126:
+        return b"\x81%c%b" % (length, payload)
+    if length <= 0xFFFF:
+        return b"\x81\x7e%c%c%b" % (length >> 8, length & 0xFF, payload)
+    return encode_frame(Opcode.TEXT, payload)
+
+
 class FrameReader:
     """Reads frames from a stream of bytes, in one of two manners.
 

@@ -39,6 +39,7 @@ _is_token = re.compile(_TOKEN).fullmatch
 # RFC 9110 5.5: visible characters, blanks, and the bytes above ASCII.
 _is_value = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 _is_target = re.compile(r"[!-~]+").fullmatch
+_field = re.compile(rf"({_TOKEN}):([\t -~\x80-\xff]*)").fullmatch
 _request_line = re.compile(rf"({_TOKEN}) ([!-~]+) (HTTP/[0-9]\.[0-9])").fullmatch
 _status_line = re.compile(
     r"(HTTP/[0-9]\.[0-9]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?"
@@ -75,6 +76,7 @@ _REASONS: Final = {
     411: "Length Required",
     413: "Content Too Large",
     415: "Unsupported Media Type",
+    417: "Expectation Failed",
     421: "Misdirected Request",
     422: "Unprocessable Content",
     426: "Upgrade Required",
@@ -95,23 +97,28 @@ class Headers:
     A value that never changes. Credentials are not shown by ``repr``.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_by_name", "_pairs")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = tuple(pairs)
+        # A handshake asks for a dozen fields: each is found at once.
+        by_name: dict[str, tuple[str, ...]] = {}
+        for key, value in self._pairs:
+            name = key.lower()
+            by_name[name] = (*by_name[name], value) if name in by_name else (value,)
+        self._by_name = by_name
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a field, in order."""
-        wanted = name.lower()
-        return tuple(value for key, value in self._pairs if key.lower() == wanted)
+        return self._by_name.get(name.lower(), ())
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of a field."""
-        values = self.all(name)
+        values = self._by_name.get(name.lower())
         return values[0] if values else default
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.all(name))
+        return isinstance(name, str) and name.lower() in self._by_name
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._pairs)
@@ -370,16 +377,21 @@ def _parse_fields(lines: list[str]) -> Headers | Refusal:
     """Read header fields; folded lines (RFC 9112 5.2) are refused."""
     pairs: list[tuple[str, str]] = []
     for line in lines:
-        if line[:1] in (" ", "\t"):
-            return Refusal(400, "a header field goes on over a second line")
-        name, colon, value = line.partition(":")
-        value = value.strip(" \t")
-        if not colon or not is_token(name):
-            return Refusal(400, "the name of a header field is malformed")
-        if not _is_value(value):
-            return Refusal(400, f"the value of header field {name} is malformed")
-        pairs.append((name, value))
+        match = _field(line)
+        if match is None:
+            return Refusal(400, _field_problem(line))
+        pairs.append((match[1], match[2].strip(" \t")))
     return Headers(pairs)
+
+
+def _field_problem(line: str) -> str:
+    """Say what is wrong with a line that is no header field."""
+    if line[:1] in (" ", "\t"):
+        return "a header field goes on over a second line"
+    name, colon, _ = line.partition(":")
+    if not colon or not is_token(name):
+        return "the name of a header field is malformed"
+    return f"the value of header field {name[:100]} is malformed"
 
 
 def encode_request(

@@ -17,6 +17,7 @@ from wavetank.hub import HubConfig, Ports
 from wavetank.hub.aio import MemoryLog, Node, Server
 from wavetank.hub.aio.logs import Log
 from wavetank.hub.aio.process import make_logger
+from wavetank.hub.duplicates import Origin
 from wavetank.hub.log import Bounds, Entry
 from wavetank.wire import FrameReader
 
@@ -184,6 +185,7 @@ class FakeLink:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.calls: list[object] = []
+        self.ends = 0
 
     def write(self, data: bytes) -> None:
         """Remember it."""
@@ -200,6 +202,10 @@ class FakeLink:
     def release(self) -> None:
         """Remember it."""
         self.calls.append("release")
+
+    def finished(self) -> None:
+        """Count it."""
+        self.ends += 1
 
     def frames(self) -> list[tuple[int, bytes]]:
         """Return opcode and payload of everything that was written."""
@@ -228,18 +234,27 @@ class FakeLog(MemoryLog):
         self.gate: asyncio.Event | None = None
         self.late: list[tuple[str, Entry]] = []
 
-    def append(self, topic: str, entry: Entry) -> None:
+    def append(self, topic: str, entry: Entry, origin: Origin | None = None) -> None:
         """Keep an entry; tell of it now or later."""
         if self.is_slow:
             self.late.append((topic, entry))
         else:
-            super().append(topic, entry)
+            super().append(topic, entry, origin)
 
-    def settle(self) -> None:
+    def keep(self) -> None:
         """Make everything durable."""
         late, self.late = self.late, []
         for topic, entry in late:
             super().append(topic, entry)
+
+    def lose(self, reason: str = "the disk is full") -> None:
+        """Take back everything that is not durable."""
+        late, self.late = self.late, []
+        first: dict[str, int] = {}
+        for topic, entry in late:
+            first.setdefault(topic, entry.seq)
+        for topic, seq in first.items():
+            self.listener.refused(topic, seq, reason)
 
     async def since(
         self, topic: str, after: int, *, entries: int, size: int

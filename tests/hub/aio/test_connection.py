@@ -47,24 +47,41 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 async def test_connection_answers_pages(start_hub: StartHub) -> None:
     """On the same port as WebSockets."""
     hub = await start_hub()
-    assert (await hub.get("/healthz"))[0] == 200
-    status, fields, body = await hub.get("/api/websocket/status")
+    assert (await hub.get("/healthz", Connection="close"))[0] == 200
+    status, fields, body = await hub.get("/api/websocket/status", Connection="close")
     assert (status, fields["Content-Type"]) == (200, "application/json")
     assert json.loads(body)["connections"]["open"] == 0
     assert (await hub.get("/nothing"))[0] == 404
 
 
+async def test_connection_answers_several_requests_and_then_talks(
+    start_hub: StartHub,
+) -> None:
+    """A WebSocket may be the third request of a connection that was kept."""
+    hub = await start_hub()
+    reader, writer = await hub.open_raw()
+    async with asyncio.timeout(DEADLINE):
+        for _ in range(2):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert await reader.readuntil(b"\r\n\r\nok\n")
+        writer.write(HANDSHAKE.format(path="/ws").encode())
+        assert b"101 Switching" in await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"]}")
+    assert hub.node.admission.open == 1
+
+
 async def test_connection_answers_head_without_a_body(start_hub: StartHub) -> None:
     """Only its length."""
     hub = await start_hub()
-    request = b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     status, fields, body = await hub.request(request)
     assert (status, fields["Content-Length"], body) == (200, "3", b"")
 
 
 def posting(body: bytes, *fields: str) -> bytes:
     """Return a request that publishes."""
-    lines = ["POST /api/publish HTTP/1.1", "Host: 127.0.0.1", *fields, "", ""]
+    fixed = ("Host: 127.0.0.1", "Connection: close")
+    lines = ["POST /api/publish HTTP/1.1", *fixed, *fields, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
@@ -75,11 +92,14 @@ async def test_connection_reads_a_body_however_it_comes(start_hub: StartHub) -> 
     length = f"Content-Length: {len(body)}"
     assert (await hub.request(posting(body, length)))[0] == 200
     reader, writer = await hub.open_raw()
-    for byte in posting(body, length, "Expect: 100-continue"):
+    writer.write(posting(b"", length, "Expect: 100-continue"))
+    async with asyncio.timeout(DEADLINE):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    for byte in body:
         writer.write(bytes([byte]))
         await asyncio.sleep(0)
     answer = await read_all(reader)
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b'"seq":2' in answer
 
 
@@ -110,7 +130,7 @@ async def test_connection_refuses_with_a_status(
     assert seen == status
     assert fields["Connection"] == "close"
     assert body.endswith(b"\n")
-    await hub.until(lambda: hub.node.refused[str(status)] == 1)
+    await hub.until(lambda: hub.node.tally.rejected[str(status)] == 1)
 
 
 async def test_connection_has_no_limit_of_a_body_where_that_was_typed(
@@ -176,7 +196,7 @@ async def test_connection_answers_a_fault_of_its_own_with_500(
 
     hub = await start_hub()
     monkeypatch.setattr(Pages, "answer", fail)
-    status, _, body = await hub.get("/healthz")
+    status, _, body = await hub.get("/healthz", Connection="close")
     assert status == 500
     assert b"our own fault" not in body
     (event,) = [e for e in hub.lines.events if e["event"] == "connection_crashed"]
@@ -335,9 +355,15 @@ def _is_held(hub: Any) -> bool:
 TINY = b"\x82\x81\x00\x00\x00\x00"
 
 
+def connect_to(hub: Any) -> Connection:
+    """Return a connection that a listener has let in."""
+    assert hub.server.admit("192.0.2.7", is_tls=False)
+    return hub.server.receive("192.0.2.7", is_tls=False)  # type: ignore[no-any-return]
+
+
 def open_echo(hub: Any) -> "tuple[Connection, FakeTransport]":
     """Return an open connection to /echo on a transport that does nothing."""
-    connection, transport = Connection(hub.server, is_tls=False), FakeTransport()
+    connection, transport = connect_to(hub), FakeTransport()
     connection.connection_made(cast(asyncio.Transport, transport))
     connection.data_received(HANDSHAKE.format(path="/echo").encode())
     transport.written.clear()
@@ -473,7 +499,7 @@ async def test_connection_that_crashes_is_closed_and_nobody_else_notices(
     (event,) = [e for e in hub.lines.events if e["event"] == "connection_crashed"]
     assert reason == f"internal error {event['ref']}"
     assert (await healthy.ask(type="ping"))["type"] == "pong"
-    await hub.until(lambda: hub.node.closed == {1011: 1})
+    await hub.until(lambda: hub.node.tally.closed == {("1011", "hub"): 1})
 
 
 @pytest.mark.parametrize("where", ["tick", "resumed"])
@@ -528,7 +554,7 @@ async def test_connection_ends_with_its_peer(start_hub: StartHub) -> None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.close()
         await hub.until(lambda: not hub.node.admission.open)
-    assert hub.node.closed == {1006: 2}
+    assert hub.node.tally.closed == {("1006", "network"): 2}
     assert not hub.server._connections
 
 
@@ -593,7 +619,7 @@ async def test_connection_survives_any_bytes(start_hub: StartHub) -> None:
         data += frame + dice.randbytes(dice.randrange(60)) + dice.randbytes(20)
         for _ in range(dice.choice((0, 0, 1, 5))):
             data[dice.randrange(len(data))] = dice.randrange(256)
-        connection = Connection(hub.server, is_tls=False)
+        connection = connect_to(hub)
         transport = FakeTransport()
         connection.connection_made(cast(asyncio.Transport, transport))
         while data:
@@ -622,7 +648,7 @@ async def test_connection_that_its_peer_reset_is_no_fault_of_ours(
 ) -> None:
     """Broken bytes and a reset at once were logged as a crash, with a traceback."""
     hub = await start_hub()
-    connection, transport = Connection(hub.server, is_tls=False), ResetTransport()
+    connection, transport = connect_to(hub), ResetTransport()
     connection.connection_made(cast(asyncio.Transport, transport))
     connection.data_received(data)
     if connection.socket is not None:
@@ -630,7 +656,72 @@ async def test_connection_that_its_peer_reset_is_no_fault_of_ours(
     assert transport.is_over
     connection.connection_lost(None)
     assert "connection_crashed" not in {event["event"] for event in hub.lines.events}
-    assert "500" not in hub.node.refused
+    assert not hub.node.tally.rejected["500"]
+
+
+async def test_connection_that_has_ended_hears_nothing_more(
+    start_hub: StartHub,
+) -> None:
+    """Whatever a transport or a timer still has to tell."""
+    hub = await start_hub()
+    connection, transport = connect_to(hub), FakeTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    connection.connection_lost(None)
+    connection.data_received(b"GET / HTTP/1.1\r\n\r\n")
+    connection.pause_writing()
+    connection.resume_writing()
+    connection.tick()
+    assert not connection.eof_received()
+    assert not transport.written
+    assert transport.is_over
+
+
+async def test_connection_that_crashes_behind_its_end_is_cut(
+    start_hub: StartHub,
+) -> None:
+    """There is nobody left to tell; the log has it."""
+    hub = await start_hub()
+    connection, transport = connect_to(hub), FakeTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    connection.data_received(b"\x00")
+    transport.written.clear()
+    connection.crash(ZeroDivisionError("our own fault"))
+    assert not transport.written
+    assert "connection_crashed" in {event["event"] for event in hub.lines.events}
+    connection.connection_lost(None)
+
+
+class TlsTransport(FakeTransport):
+    """A transport that knows no half-closing."""
+
+    def can_write_eof(self) -> bool:
+        """Know nothing of it."""
+        return False
+
+
+async def test_connection_over_tls_is_closed_where_it_cannot_be_half_closed(
+    start_hub: StartHub,
+) -> None:
+    """And an answer to a peer that has gone is not written."""
+    hub = await start_hub()
+    assert hub.server.admit("192.0.2.7", is_tls=True)
+    connection = hub.server.receive("192.0.2.7", is_tls=True)
+    transport = TlsTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    connection.data_received(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert not connection.eof_received()
+    connection.linger()
+    assert transport.is_over
+    connection.connection_lost(None)
+
+
+async def test_connection_that_opens_quietly_is_not_described(
+    start_hub: StartHub,
+) -> None:
+    """What is not written need not be put into words."""
+    hub = await start_hub(log_level="info")
+    await hub.talk()
+    assert "connection_opened" not in hub.lines.getvalue()
 
 
 async def test_connection_shows_who_it_is(start_hub: StartHub) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
@@ -15,6 +16,7 @@ from wavetank.hub.effects import Moment
 from wavetank.hub.limits import Crowd
 from wavetank.hub.log import Bounds
 from wavetank.hub.session import Session
+from wavetank.protocol import Publish
 from wavetank.wire import Message, Opcode
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +27,7 @@ AT = Moment(0.0, 1_790_000_000.0)
 
 def join(node: Node, link: Any, claims: Claims | None = None) -> Member:
     """Return a member that was greeted; the welcome is thrown away."""
-    session = Session(node.config, "c-1", claims=claims, spread=0.0)
+    session = Session(node.config, "c-1", claims=claims, spread=0.0, tally=node.tally)
     member = Member(node, link, session)
     member.open(is_supported=True)
     assert link.take()[0]["type"] == "welcome"
@@ -38,6 +40,22 @@ def tell(member: Member, *messages: dict[str, Any]) -> None:
         data = json.dumps(message).encode()
         member.receive(Message(Opcode.TEXT, data), AT)
     member.settle()
+
+
+class Nobody:
+    """A publisher that does not listen."""
+
+    def published(self, *answer: Any, **more: Any) -> None:
+        """Pass over it."""
+
+    def refused(self, *answer: Any, **more: Any) -> None:
+        """Pass over it."""
+
+
+def publish(node: Node, topic: str, payload: bytes) -> None:
+    """Publish from somewhere else."""
+    command = Publish(topic=topic, data=msgspec.Raw(payload))
+    node.publish(command, "somebody", Nobody())
 
 
 async def rest(node: Node) -> None:
@@ -119,7 +137,7 @@ async def test_member_unsubscribes(make_node: MakeNode, link: Any) -> None:
     node = make_node()
     member = join(node, link)
     tell(member, SUBSCRIBE, {"type": "unsubscribe", "id": 9, "topic": "t"})
-    node.publish("t", b"1", None, None)
+    publish(node, "t", b"1")
     await asyncio.sleep(0)
     assert [message["type"] for message in link.take()] == [
         "subscribed",
@@ -158,7 +176,7 @@ async def test_member_stops_at_a_full_buffer_in_the_middle_of_a_read(
 ) -> None:
     """Answers beyond 64 KiB are written, and if that is too much the rest waits."""
     node = make_node()
-    node.publish("t", b'"%b"' % (b"x" * 40_000), None, None)
+    publish(node, "t", b'"%b"' % (b"x" * 40_000))
     member = join(node, link)
 
     def write(data: bytes) -> None:
@@ -184,7 +202,7 @@ async def test_member_has_at_most_so_many_commands_unanswered(
     assert len(log.late) == MOST_UNANSWERED
     assert link.calls == ["hold"]
     log.is_slow = False
-    log.settle()
+    log.keep()
     await asyncio.sleep(0)
     assert [m["id"] for m in link.take()] == list(range(MOST_UNANSWERED + 5))
     assert link.calls == ["hold", "release"]
@@ -198,12 +216,12 @@ async def test_member_gets_an_answer_that_the_log_took_its_time_for(
     member = join(node, link)
     log.is_slow = True
     tell(member, PUBLISH)
-    log.settle()
+    log.keep()
     await asyncio.sleep(0)
     assert [message["type"] for message in link.take()] == ["published"]
     tell(member, PUBLISH)
     member.lost()
-    log.settle()
+    log.keep()
     await asyncio.sleep(0)
     assert link.take() == []
 
@@ -215,7 +233,7 @@ async def test_member_waits_for_the_log_and_keeps_the_order(
     """What memory has let go is read; later commands wait for it."""
     node = make_node(ring=Bounds(entries=1))
     for _ in range(5):
-        node.publish("t", b"1", None, None)
+        publish(node, "t", b"1")
     member = join(node, link)
     log.gate = asyncio.Event()
     since = {"epoch": "epoch-01", "seq": 2}
@@ -235,7 +253,7 @@ async def test_member_reads_history_that_begins_in_memory_only_in_part(
     """The begin is known, the entries are not at hand."""
     node = make_node(ring=Bounds(entries=1))
     for _ in range(5):
-        node.publish("t", b"1", None, None)
+        publish(node, "t", b"1")
     member = join(node, link)
     tell(member, {"type": "history", "id": 1, "topic": "t"})
     await rest(node)
@@ -250,7 +268,7 @@ async def test_member_hears_that_the_log_could_not_be_read(
     """`internal` with a ref that is also in the log; the connection goes on."""
     node = make_node(ring=Bounds(entries=1))
     for _ in range(5):
-        node.publish("t", b"1", None, None)
+        publish(node, "t", b"1")
     member = join(node, link)
     log.fault = OSError("the disk is gone")
     since = {"epoch": "epoch-01", "seq": 2}
@@ -270,7 +288,7 @@ async def test_member_that_is_gone_is_not_answered(
     """What was begun for it ends without a trace, whether it works or not."""
     node = make_node(ring=Bounds(entries=1))
     for _ in range(5):
-        node.publish("t", b"1", None, None)
+        publish(node, "t", b"1")
     for fault in (None, OSError("the disk is gone")):
         member = join(node, link)
         log.gate, log.fault = asyncio.Event(), fault
@@ -354,7 +372,7 @@ async def test_member_gets_a_heartbeat_with_the_tops_that_moved(
     node = make_node()
     member = join(node, link)
     tell(member, SUBSCRIBE, SUBSCRIBE | {"id": 2, "topic": "quiet"})
-    node.publish("t", b"1", None, None)
+    publish(node, "t", b"1")
     await asyncio.sleep(0)
     link.take()
     clock.advance(member.due_at - clock.now())
@@ -377,7 +395,7 @@ async def test_member_gets_no_top_of_a_topic_where_it_is_behind(
     member = join(node, link)
     tell(member, SUBSCRIBE)
     member.paused()
-    node.publish("t", b"1", None, None)
+    publish(node, "t", b"1")
     member.session.patience.resumed()
     member.is_paused = False
     clock.advance(20.0)
@@ -431,7 +449,7 @@ async def test_member_gets_what_it_is_owed_before_it_leaves(
     """Who is behind is closed once it has caught up."""
     node = make_node()
     for _ in range(3):
-        node.publish("t", b"1", None, None)
+        publish(node, "t", b"1")
     member = join(node, link)
     tell(member, SUBSCRIBE | {"since": "earliest"})
     member.drain(reconnect_after=0.0)
@@ -447,7 +465,7 @@ async def test_member_that_catches_up_stays_where_nobody_goes_away(
 ) -> None:
     """Catching up is nothing special."""
     node = make_node()
-    node.publish("t", b"1", None, None)
+    publish(node, "t", b"1")
     member = join(node, link)
     tell(member, SUBSCRIBE | {"since": "earliest"})
     node.fanout.flush()
@@ -460,9 +478,164 @@ async def test_member_without_the_subprotocol_is_turned_away(
 ) -> None:
     """The error with the list, then 4005."""
     node = make_node()
-    member = Member(node, link, Session(node.config, "c", claims=None, spread=0.0))
+    member = Member(
+        node, link, Session(node.config, "c", claims=None, spread=0.0, tally=node.tally)
+    )
     member.open(is_supported=False)
     assert link.take()[0]["supported"] == ["wavetank.v1"]
     assert link.calls == [(4005, "protocol unsupported")]
     member._beat(None)
     assert link.take() == []
+
+
+# Patterns, duplicates, rights.
+
+
+async def test_member_subscribes_to_a_pattern_and_leaves_it(
+    make_node: MakeNode, link: Any
+) -> None:
+    """The reply names the topics; new ones are announced; then it is over."""
+    node = make_node()
+    member = join(node, link)
+    publish(node, "a.x", b"1")
+    tell(member, {"type": "subscribe", "id": 1, "topic": "a.*", "since": "earliest"})
+    await rest(node)
+    reply, *early = link.take()
+    assert (reply["topic"], list(reply["topics"])) == ("a.*", ["a.x"])
+    publish(node, "a.y", b"2")
+    for _ in range(3):
+        node.fanout.flush()
+    seen = [(each["type"], each["topic"]) for each in early + link.take()]
+    assert sorted(seen) == [("event", "a.x"), ("event", "a.y"), ("topic", "a.y")]
+    tell(member, {"type": "unsubscribe", "id": 2, "topic": "a.*"})
+    assert link.take() == [{"type": "unsubscribed", "id": 2, "topic": "a.*"}]
+    publish(node, "a.z", b"3")
+    node.fanout.flush()
+    assert link.take() == []
+
+
+async def test_member_hears_that_a_pattern_matches_too_much(
+    make_node: MakeNode, link: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start as an error, later as the end of the subscription."""
+    monkeypatch.setattr("wavetank.hub.aio.node.MOST_TOPICS", 1)
+    monkeypatch.setattr("wavetank.hub.aio.node.MOST_GROWN", 1)
+    node = make_node()
+    member = join(node, link)
+    publish(node, "a.x", b"1")
+    publish(node, "a.y", b"1")
+    tell(member, {"type": "subscribe", "id": 1, "topic": "a.*"})
+    await rest(node)
+    assert link.take()[0]["code"] == "too_many_topics"
+    assert not member.session.topics
+    tell(member, {"type": "subscribe", "id": 2, "topic": "b.*"})
+    await rest(node)
+    link.take()
+    publish(node, "b.x", b"1")
+    publish(node, "b.y", b"1")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    ended = {"type": "unsubscribed", "topic": "b.*", "reason": "too_many_topics"}
+    assert ended in link.take()
+    assert not member.topics
+
+
+async def test_member_that_is_gone_while_topics_are_looked_for_gets_none(
+    make_node: MakeNode, link: Any
+) -> None:
+    """Nothing is begun for nobody."""
+    node = make_node()
+    member = join(node, link)
+    publish(node, "a.x", b"1")
+    tell(member, {"type": "subscribe", "id": 1, "topic": "a.*"})
+    member.lost()
+    await rest(node)
+    assert not member.topics
+    assert not node.has_pattern(member, "a.*")
+
+
+async def test_member_hears_of_a_duplicate(make_node: MakeNode, link: Any) -> None:
+    """The same key, the same seq."""
+    member = join(make_node(), link)
+    message = PUBLISH | {"key": "k"}
+    tell(member, message, message)
+    answers = [(each["seq"], each["duplicate"]) for each in link.take()]
+    assert answers == [(1, False), (1, True)]
+
+
+async def test_member_hears_that_the_log_could_not_keep_a_publication(
+    make_node: MakeNode, link: Any, log: Any
+) -> None:
+    """Also where it had no id; each may be tried again."""
+    node = make_node()
+    member = join(node, link)
+    log.is_slow = True
+    tell(member, PUBLISH, {"type": "publish", "topic": "t", "data": 2})
+    log.lose("the disk is full")
+    await asyncio.sleep(0)
+    answers = [(each["id"], each["code"], each["retryable"]) for each in link.take()]
+    assert answers == [(2, "unavailable", True), (None, "unavailable", True)]
+    assert member.is_finished
+    assert member.session.is_open
+
+
+async def test_member_that_is_gone_hears_nothing_of_its_publications(
+    make_node: MakeNode, link: Any, log: Any
+) -> None:
+    """Neither the good news nor the bad."""
+    node = make_node()
+    member = join(node, link)
+    log.is_slow = True
+    tell(member, PUBLISH)
+    member.lost()
+    log.lose()
+    await asyncio.sleep(0)
+    assert link.take() == []
+
+
+async def test_member_loses_what_its_new_token_does_not_cover(
+    make_node: MakeNode, link: Any
+) -> None:
+    """`unsubscribed` without an id, and no event follows."""
+    node = make_node(tokens=("t",))
+    member = join(node, link, Claims(user="token-1"))
+    tell(member, SUBSCRIBE)
+    link.take()
+    narrow = Claims(user="token-1", subscribe=("other",))
+    node.tokens.verify = lambda token, wall: narrow  # type: ignore[method-assign]
+    tell(member, {"type": "auth", "id": 3, "token": "x"})
+    answers = link.take()
+    assert answers[0]["type"] == "authenticated"
+    assert answers[1] == {"type": "unsubscribed", "topic": "t", "reason": "forbidden"}
+    publish(node, "t", b"1")
+    node.fanout.flush()
+    assert link.take() == []
+
+
+async def test_member_ends_when_the_key_of_its_token_is_withdrawn(
+    make_node: MakeNode, link: Any
+) -> None:
+    """Others stay."""
+    node = make_node(tokens=("t",))
+    member = join(node, link, Claims(user="ann", key="old"))
+    node.recheck()
+    assert link.take()[0]["code"] == "unauthorized"
+    assert link.calls == [(4001, "bad token")]
+    member.lost()
+    join(node, link, Claims(user="token-1"))
+    node.recheck()
+    assert link.take() == []
+
+
+async def test_member_measures_how_long_a_pong_takes(
+    make_node: MakeNode, link: Any, clock: VirtualClock
+) -> None:
+    """An unasked one tells nothing."""
+    node = make_node()
+    member = join(node, link)
+    member.hear_pong(b"1")
+    clock.advance(20.0)
+    member.tick()
+    clock.advance(0.25)
+    member.hear_pong(b"1")
+    assert (node.tally.rtt.count, node.tally.rtt.sum) == (1, pytest.approx(0.25))

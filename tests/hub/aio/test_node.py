@@ -1,17 +1,30 @@
 """A node: topics, their log, who is connected, and what they may ask of it."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
 from wavetank.hub.aio.fanout import Subscriber, Topic
-from wavetank.hub.aio.node import HISTORY_MOST, Node
-from wavetank.hub.log import Bounds, Mark
+from wavetank.hub.aio.logs.base import Kept
+from wavetank.hub.aio.node import Node
+from wavetank.hub.duplicates import KeptKey
+from wavetank.hub.log import Mark
 from wavetank.hub.recovery import Begin
-from wavetank.protocol import MAX_SEQ, ErrorCode, History, Id, Position, Subscribe
+from wavetank.protocol import (
+    MAX_SEQ,
+    ErrorCode,
+    Id,
+    Position,
+    Producer,
+    Publish,
+    Subscribe,
+)
+from wavetank.wire import FrameReader
 
 pytestmark = pytest.mark.anyio
 
@@ -22,22 +35,39 @@ class Author:
     """A publisher that remembers its answers."""
 
     def __init__(self) -> None:
-        self.answers: list[tuple[Id | None, int]] = []
+        self.answers: list[tuple[Any, ...]] = []
 
-    def published(self, id: Id | None, topic: Topic, seq: int) -> None:
+    def published(
+        self, id: Id | None, topic: Topic, seq: int | None, *, duplicate: bool
+    ) -> None:
         """Remember it."""
-        self.answers.append((id, seq))
+        self.answers.append((id, seq, duplicate))
+
+    def refused(
+        self, id: Id | None, code: ErrorCode, message: str, **more: Any
+    ) -> None:
+        """Remember it."""
+        self.answers.append((id, code, message, more))
 
 
 def publish(node: Node, count: int, *, name: str = "t", size: int = 1) -> None:
     """Publish strings of some bytes."""
     for _ in range(count):
-        assert node.publish(name, b'"%b"' % (b"x" * size), None, None) is None
+        data = msgspec.Raw(b'"%b"' % (b"x" * size))
+        node.publish(Publish(topic=name, data=data), "ann", Author())
+
+
+def tell(node: Node, author: Author, **fields: Any) -> Any:
+    """Publish once; return the answer, if there is one already."""
+    before = len(author.answers)
+    command = Publish(**{"id": 1, "topic": "t", "data": msgspec.Raw(b"1")} | fields)
+    node.publish(command, "ann", author)
+    return author.answers[-1] if len(author.answers) > before else None
 
 
 def begin_of(node: Node, **fields: Any) -> Begin:
     """Return where a subscription with these fields begins."""
-    begin = node.find_begin(Subscribe(id=1, topic="t", **fields))
+    begin = node.reader.find_begin(Subscribe(id=1, topic="t", **fields))
     assert begin is not None
     return begin
 
@@ -53,13 +83,13 @@ async def test_node_answers_a_publication_once_it_is_durable(
     """And shows it to nobody before."""
     node, author = make_node(), Author()
     log.is_slow = True
-    assert node.publish("t", b"1", author, 7) is None
-    assert node.publish("t", b"2", author, 8) is None
+    tell(node, author, id=7)
+    tell(node, author, id=8)
     assert author.answers == []
     assert begin_of(node, since="earliest").after == 0
     assert node.topics["t"].log.visible == 0
-    log.settle()
-    assert author.answers == [(7, 1), (8, 2)]
+    log.keep()
+    assert author.answers == [(7, 1, False), (8, 2, False)]
     assert node.topics["t"].log.visible == 2
 
 
@@ -76,7 +106,7 @@ async def test_node_keeps_no_state_of_a_topic_that_nobody_published_to(
     node.unsubscribe(somebody, "t")
     assert node.topics == {}
     node.subscribe(somebody, Subscribe(id=1, topic="t"), Begin(0, 0))
-    node.unsubscribe_all(somebody)
+    node.unsubscribe_all(somebody, [])
     assert node.topics == {}
 
 
@@ -96,8 +126,8 @@ async def test_node_keeps_a_bounded_number_of_topics(make_node: MakeNode) -> Non
     publish(node, 1, name="a")
     publish(node, 1, name="b")
     publish(node, 1, name="a")
-    refused = node.publish("c", b"1", None, None)
-    assert refused == (ErrorCode.TOO_MANY_TOPICS, "this hub keeps 2 topics")
+    refused = tell(node, Author(), topic="c")
+    assert refused == (1, ErrorCode.TOO_MANY_TOPICS, "this hub keeps 2 topics", {})
     assert sorted(node.topics) == ["a", "b"]
 
 
@@ -118,9 +148,8 @@ async def test_node_refuses_a_publication_without_a_seq_to_give(
     node = make_node()
     publish(node, 1)
     node.topics["t"].log.top = MAX_SEQ
-    refused = node.publish("t", b"1", Author(), 1)
-    assert refused is not None
-    assert refused[0] == ErrorCode.UNAVAILABLE
+    refused = tell(node, Author())
+    assert refused[1] == ErrorCode.UNAVAILABLE
     assert not node.topics["t"].waiting
 
 
@@ -163,201 +192,6 @@ async def test_node_replaces_a_subscription_to_the_same_topic(
     assert b"".join(got).count(b'"event"') == 3
 
 
-# Beyond memory.
-
-
-async def test_node_looks_up_a_position_that_memory_has_let_go(
-    make_node: MakeNode, log: Any
-) -> None:
-    """The log's own tag decides, as it would in memory."""
-    node = make_node(ring=Bounds(entries=2))
-    publish(node, 9)
-    (entry,) = await log.since("t", 3, entries=1, size=0)
-    for tag, recovered, reason in (
-        (None, True, None),
-        (f"{entry.tag:08x}", True, None),
-        ("00000bad", False, "diverged"),
-    ):
-        command = Subscribe(id=1, topic="t", since=Position("epoch-01", 4, tag))
-        assert node.find_begin(command) is None
-        begin = await node.look_up(command)
-        assert (begin.recovered, begin.reason) == (recovered, reason)
-
-
-async def test_node_looks_up_a_time_that_memory_has_let_go(
-    make_node: MakeNode, clock: VirtualClock
-) -> None:
-    """From the first entry at or after it."""
-    node = make_node(ring=Bounds(entries=2))
-    for _ in range(9):
-        clock.advance(1.0)
-        publish(node, 1)
-    command = Subscribe(id=1, topic="t", since_time=clock.wall() - 5.5)
-    assert node.find_begin(command) is None
-    begin = await node.look_up(command)
-    assert (begin.after, begin.recovered) == (3, True)
-
-
-async def test_node_begins_with_what_is_left_when_a_lookup_comes_too_late(
-    make_node: MakeNode, log: Any, clock: VirtualClock
-) -> None:
-    """Retention may move on between question and answer."""
-    node = make_node(ring=Bounds(entries=2))
-    for _ in range(9):
-        clock.advance(1.0)
-        publish(node, 1)
-    tag = node.topics["t"].log.ring[8].tag
-    await log.close()
-    node.trimmed("t", Mark(8, tag))
-    position = Subscribe(id=1, topic="t", since=Position("epoch-01", 4))
-    assert (await node.look_up(position)).reason == "truncated"
-    timed = Subscribe(id=1, topic="t", since_time=1.0)
-    assert await node.look_up(timed) == Begin(8, tag, recovered=True)
-
-
-async def test_node_begins_with_all_that_is_left_when_the_log_has_lost_a_page(
-    make_node: MakeNode, log: Any
-) -> None:
-    """A place whose tag nobody knows is no place to begin."""
-    node = make_node(ring=Bounds(entries=2))
-    publish(node, 9)
-    seek = log.seek
-
-    async def late(topic: str, at: float) -> int:
-        seq: int = await seek(topic, at)
-        await log.close()
-        return seq + 4
-
-    log.seek = late
-    begin = await node.look_up(Subscribe(id=1, topic="t", since_time=1.0))
-    assert begin == Begin(0, 0, recovered=True)
-
-
-# History.
-
-
-def history(**fields: Any) -> History:
-    """Return the command."""
-    return History(id=1, topic="t", **fields)
-
-
-async def test_node_reads_history_page_by_page(make_node: MakeNode) -> None:
-    """Oldest first, and whether there is more."""
-    node = make_node()
-    publish(node, 5)
-    command = history(limit=2)
-    begin = node.find_begin(command)
-    assert begin is not None
-    assert node.is_at_hand(command, begin)
-    page = node.read(command, begin)
-    assert [event.seq for event in page.events] == [1, 2]
-    assert (page.more, page.after.seq, page.recovered) == (True, 0, None)
-    rest = history(since=Position("epoch-01", 2))
-    begin = node.find_begin(rest)
-    assert begin is not None
-    page = node.read(rest, begin)
-    assert [event.seq for event in page.events] == [3, 4, 5]
-    assert (page.more, page.recovered) == (False, True)
-    assert bytes(page.events[0].data) == b'"x"'
-
-
-@pytest.mark.parametrize(
-    ("fields", "seqs", "more", "recovered"),
-    [
-        ({"limit": 0}, [], True, None),
-        ({"limit": None}, [1, 2, 3, 4, 5], False, None),
-        ({"since_time": 0.0}, [1, 2, 3, 4, 5], False, True),
-        ({"since": "earliest"}, [1, 2, 3, 4, 5], False, True),
-        ({"since": Position("epoch-01", 5)}, [], False, True),
-        ({"since": Position("epoch-01", 9)}, [], False, False),
-        ({"since": Position("other", 2)}, [], False, False),
-    ],
-)
-async def test_node_answers_history_from_anywhere(
-    make_node: MakeNode,
-    fields: dict[str, Any],
-    seqs: list[int],
-    more: bool,
-    recovered: bool | None,
-) -> None:
-    """A position that cannot be kept gives nothing and says why."""
-    node = make_node()
-    publish(node, 5)
-    command = history(**fields)
-    begin = node.find_begin(command)
-    assert begin is not None
-    page = node.read(command, begin)
-    assert [event.seq for event in page.events] == seqs
-    assert (page.more, page.recovered) == (more, recovered)
-    assert (page.reason is None) is (recovered is not False)
-
-
-async def test_node_bounds_an_answer_by_count_and_bytes(make_node: MakeNode) -> None:
-    """However much is asked for, one answer stays small."""
-    node = make_node()
-    publish(node, HISTORY_MOST + 5)
-    begin = Begin(0, 0)
-    assert len(node.read(history(limit=10**6), begin).events) == HISTORY_MOST
-    publish(node, 5, name="large", size=30_000)
-    page = node.read(History(id=1, topic="large"), begin)
-    assert (len(page.events), page.more) == (2, True)
-
-
-async def test_node_reads_history_from_the_log(make_node: MakeNode) -> None:
-    """Where memory has let it go; the same answer."""
-    node = make_node(ring=Bounds(entries=2))
-    publish(node, 9)
-    command = history(limit=3)
-    assert not node.is_at_hand(command, Begin(1, 0))
-    page = await node.read_log(command, Begin(1, 0))
-    assert [event.seq for event in page.events] == [2, 3, 4]
-    assert page.more
-    empty = await node.read_log(history(limit=0), Begin(1, 0))
-    assert (empty.events, empty.more) == ([], True)
-
-
-async def trim(node: Node, log: Any) -> None:
-    """Let retention move on to entry 5."""
-    (entry,) = await log.since("t", 4, entries=1, size=0)
-    for _ in range(5):
-        log._runs["t"].drop()
-    node.trimmed("t", Mark(5, entry.tag))
-
-
-async def test_node_says_that_history_was_truncated_meanwhile(
-    make_node: MakeNode, log: Any
-) -> None:
-    """Never a page with a hole before it; the position in its place is the top."""
-    node = make_node(ring=Bounds(entries=2))
-    publish(node, 9)
-    await trim(node, log)
-    command = history(since=Position("epoch-01", 2))
-    page = await node.read_log(command, Begin(2, 0, recovered=True))
-    assert (page.recovered, page.reason, page.events) == (False, "truncated", [])
-    assert (page.after.seq, page.seq, page.more) == (9, 9, False)
-
-
-@pytest.mark.parametrize(
-    ("since", "recovered"), [(None, None), ("earliest", True)], ids=str
-)
-async def test_node_reads_all_that_is_left_where_retention_moves_on_meanwhile(
-    make_node: MakeNode, log: Any, since: Any, recovered: bool | None
-) -> None:
-    """Under load, `history` of everything was answered with nothing, "truncated"."""
-    node = make_node(ring=Bounds(entries=2))
-    publish(node, 9)
-    command = history(since=since)
-    begin = node.find_begin(command)
-    assert begin is not None
-    await trim(node, log)
-    page = await node.read_log(command, begin)
-    assert [event.seq for event in page.events] == [6, 7, 8, 9]
-    assert (page.after.seq, page.recovered, page.reason) == (5, recovered, None)
-
-
-# The process.
-
-
 async def test_node_names_connections_and_incidents(make_node: MakeNode) -> None:
     """No name comes twice."""
     node = make_node()
@@ -393,3 +227,337 @@ async def test_node_shows_who_it_is(make_node: MakeNode, clock: VirtualClock) ->
     assert repr(node) == "<Node hub-1 <Admission 0 of 10000>, 0 topics>"
     assert node.anonymous is not None
     assert make_node(tokens=("t",)).anonymous is None
+
+
+# Durability, and its failure.
+
+
+async def test_node_takes_back_what_the_log_could_not_keep(
+    make_node: MakeNode, log: Any
+) -> None:
+    """Publishers hear `unavailable` in their order; the places are free again."""
+    node, author = make_node(), Author()
+    tell(node, author, id=1)
+    log.is_slow = True
+    tell(node, author, id=2)
+    tell(node, author, id=None)
+    tell(node, author, id=4)
+    log.lose("the disk is full")
+    unavailable = (ErrorCode.UNAVAILABLE, "the disk is full", {})
+    assert author.answers[1:] == [
+        (2, *unavailable),
+        (None, *unavailable),
+        (4, *unavailable),
+    ]
+    assert (node.topics["t"].log.top, node.topics["t"].log.visible) == (1, 1)
+    log.is_slow = False
+    assert tell(node, author, id=5) == (5, 2, False)
+    assert node.tally.published["unavailable"] == 3
+
+
+async def test_node_forgets_a_topic_whose_first_publication_was_lost(
+    make_node: MakeNode, log: Any
+) -> None:
+    """It does not count among those that are kept."""
+    node = make_node(node_topics=1)
+    log.is_slow = True
+    tell(node, Author(), topic="a")
+    log.lose()
+    assert not node.topics
+    log.is_slow = False
+    assert tell(node, Author(), topic="b") == (1, 1, False)
+
+
+async def test_node_is_degraded_while_its_log_fails(
+    make_node: MakeNode, log: Any
+) -> None:
+    """Readiness looks at it."""
+    node = make_node()
+    assert not node.is_degraded
+    log.is_failing = True
+    assert node.is_degraded
+
+
+async def test_node_measures_how_long_durability_takes(
+    make_node: MakeNode, log: Any, clock: VirtualClock
+) -> None:
+    """From the append of the first entry of a batch."""
+    node = make_node()
+    log.is_slow = True
+    tell(node, Author())
+    clock.advance(0.3)
+    log.keep()
+    assert (node.tally.append.count, node.tally.append.sum) == (1, pytest.approx(0.3))
+    assert node.tally.published["accepted"] == 1
+
+
+# Duplicates.
+
+
+async def test_node_answers_a_key_again_with_the_first_seq(
+    make_node: MakeNode,
+) -> None:
+    """Keys are told apart by users and topics."""
+    node, author = make_node(), Author()
+    assert tell(node, author, key="k") == (1, 1, False)
+    assert tell(node, author, key="k", id=2) == (2, 1, True)
+    assert tell(node, author, key="k", topic="u") == (1, 1, False)
+    command = Publish(topic="t", data=msgspec.Raw(b"1"), id=3, key="k")
+    node.publish(command, "bob", author)
+    assert author.answers[-1] == (3, 2, False)
+    assert node.tally.published["duplicate"] == 1
+
+
+async def test_node_answers_a_duplicate_only_when_the_first_one_is_durable(
+    make_node: MakeNode, log: Any
+) -> None:
+    """And refuses both if it is lost; then the key is new again."""
+    node, author = make_node(), Author()
+    log.is_slow = True
+    tell(node, author, id=1, key="a")
+    tell(node, author, id=2, key="b")
+    tell(node, author, id=3, key="a")
+    assert author.answers == []
+    log.keep()
+    assert author.answers == [(1, 1, False), (3, 1, True), (2, 2, False)]
+    tell(node, author, id=4, key="c")
+    tell(node, author, id=5, key="c")
+    log.lose()
+    assert [answer[:2] for answer in author.answers[3:]] == [
+        (4, ErrorCode.UNAVAILABLE),
+        (5, ErrorCode.UNAVAILABLE),
+    ]
+    log.is_slow = False
+    assert tell(node, author, id=6, key="c") == (6, 3, False)
+
+
+async def test_node_says_nothing_of_a_duplicate_without_an_id(
+    make_node: MakeNode,
+) -> None:
+    """Fire and forget."""
+    node, author = make_node(), Author()
+    tell(node, author, key="k")
+    assert tell(node, author, key="k", id=None) is None
+
+
+async def test_node_counts_with_its_producers(make_node: MakeNode) -> None:
+    """A hole, and a producer whose name somebody else has taken over, are refused."""
+    node, author = make_node(), Author()
+
+    def count(epoch: int, seq: int) -> Any:
+        producer = Producer(name="bot", epoch=epoch, seq=seq)
+        return tell(node, author, producer=producer)
+
+    assert count(1, 1) == (1, 1, False)
+    assert count(1, 1) == (1, 1, True)
+    gap = count(1, 3)
+    assert (gap[1], gap[3]["expected"]) == (ErrorCode.PRODUCER_GAP, 2)
+    assert count(2, 1) == (1, 2, False)
+    assert count(1, 2)[1] == ErrorCode.PRODUCER_FENCED
+    assert node.tally.published["rejected"] == 2
+
+
+async def test_node_forgets_old_keys(make_node: MakeNode, clock: VirtualClock) -> None:
+    """After five minutes, in passing."""
+    node, author = make_node(), Author()
+    tell(node, author, key="k")
+    clock.advance(400.0)
+    node.tend()
+    assert tell(node, author, key="k") == (1, 2, False)
+
+
+# What a log has kept.
+
+
+async def test_node_takes_up_what_its_log_has_kept(
+    make_node: MakeNode, log: Any
+) -> None:
+    """Positions, keys and producers go on where they were."""
+    kept = Kept(
+        topic="t",
+        epoch="epoch-00",
+        base=Mark(3, 33),
+        top=Mark(7, 77),
+        at=50.0,
+        keys=[KeptKey("ann", "k", 6, 1.0)],
+    )
+
+    async def open_log() -> list[Kept]:
+        return [kept]
+
+    log.open = open_log
+    node, author = make_node(), Author()
+    await node.open()
+    top = node.topics["t"].log
+    assert (top.epoch, top.oldest, top.visible) == ("epoch-00", 4, 7)
+    node.clock.advance(100.0)  # type: ignore[attr-defined]
+    assert tell(node, author, key="k") in {(1, 6, True), (1, 8, False)}
+    position = Position("epoch-00", 7, "0000004d")
+    assert begin_of(node, since=position).recovered
+
+
+# Patterns.
+
+
+async def subscribe_pattern(
+    node: Node, subscriber: Subscriber, pattern: str, **fields: Any
+) -> Any:
+    """Subscribe to a pattern; return the reply, or None."""
+    command = Subscribe(id=1, topic=pattern, **fields)
+    begins = await node.find_begins(command)
+    if begins is None:
+        return None
+    return node.subscribe_pattern(subscriber, command, begins)
+
+
+def texts(got: list[bytes]) -> list[dict[str, Any]]:
+    """Return the messages that were written."""
+    frames = FrameReader(expect_mask=False, max_payload=None).feed(b"".join(got))
+    return [json.loads(frame.payload) for frame in frames]
+
+
+async def test_node_subscribes_to_all_topics_of_a_pattern(make_node: MakeNode) -> None:
+    """To those that are there, and to those that come, each announced first."""
+    node, got = make_node(), list[bytes]()
+    somebody = Subscriber("reader", got.append)
+    publish(node, 2, name="a.x")
+    publish(node, 1, name="b.x")
+    reply = await subscribe_pattern(node, somebody, "a.*")
+    assert reply.topic == "a.*"
+    assert {name: start.seq for name, start in reply.topics.items()} == {"a.x": 2}
+    publish(node, 1, name="a.x")
+    publish(node, 1, name="a.y")
+    publish(node, 1, name="b.x")
+    node.fanout.flush()
+    node.fanout.flush()
+    seen = [(each["type"], each["topic"]) for each in texts(got)]
+    assert sorted(seen) == [("event", "a.x"), ("event", "a.y"), ("topic", "a.y")]
+    assert seen.index(("topic", "a.y")) < seen.index(("event", "a.y"))
+    assert node.has_pattern(somebody, "a.*")
+    assert sorted(node.unsubscribe(somebody, "a.*")) == ["a.x", "a.y"]
+    assert not somebody.topics
+    publish(node, 1, name="a.z")
+    assert not somebody.topics
+
+
+async def test_node_resumes_the_topics_of_a_pattern(make_node: MakeNode) -> None:
+    """Those that are named from their positions, the others from their oldest."""
+    node, got = make_node(), list[bytes]()
+    somebody = Subscriber("reader", got.append)
+    for name in ("a.x", "a.y"):
+        publish(node, 3, name=name)
+    since_each = {
+        "a.x": Position("epoch-01", 2),
+        "a.new": Position("epoch-01", 0),
+        "other": Position("epoch-01", 0),
+    }
+    reply = await subscribe_pattern(node, somebody, "a.*", since_each=since_each)
+    after = {name: start.after.seq for name, start in reply.topics.items()}
+    assert after == {"a.x": 2, "a.new": 0, "a.y": 0}
+    assert all(start.recovered for start in reply.topics.values())
+    for _ in range(3):
+        node.fanout.flush()
+    seqs = [(each["topic"], each["seq"]) for each in texts(got)]
+    assert sorted(seqs) == [("a.x", 3), ("a.y", 1), ("a.y", 2), ("a.y", 3)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "after", "recovered"),
+    [
+        ({}, 3, None),
+        ({"since": "earliest"}, 0, True),
+        ({"since_time": 0.0}, 0, True),
+        ({"since_each": {}}, 0, True),
+        ({"since_each": {"a.x": Position("other", 3)}}, 3, False),
+    ],
+)
+async def test_node_starts_a_pattern_where_it_was_asked_to(
+    make_node: MakeNode, fields: dict[str, Any], after: int, recovered: bool | None
+) -> None:
+    """Every way to start that a topic has, a pattern has, too."""
+    node = make_node()
+    publish(node, 3, name="a.x")
+    reply = await subscribe_pattern(node, reader(), "a.*", **fields)
+    start = reply.topics["a.x"]
+    assert (start.after.seq, start.recovered) == (after, recovered)
+
+
+async def test_node_replaces_a_subscription_to_the_same_pattern(
+    make_node: MakeNode,
+) -> None:
+    """Nothing is delivered twice."""
+    node, got = make_node(), list[bytes]()
+    somebody = Subscriber("reader", got.append)
+    publish(node, 1, name="a.x")
+    await subscribe_pattern(node, somebody, "a.*")
+    await subscribe_pattern(node, somebody, "a.*", since="earliest")
+    node.fanout.flush()
+    assert len(texts(got)) == 1
+
+
+async def test_node_bounds_what_a_pattern_may_match(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at the start nor as it grows does it cost more than that."""
+    monkeypatch.setattr("wavetank.hub.aio.node.MOST_TOPICS", 2)
+    monkeypatch.setattr("wavetank.hub.aio.node.MOST_GROWN", 3)
+    node, told = make_node(), list[str]()
+
+    class Somebody(Subscriber):
+        def outgrown(self, pattern: str) -> None:
+            told.append(pattern)
+
+    somebody = Somebody("reader", lambda data: None)
+    for number in range(3):
+        publish(node, 1, name=f"a.{number}")
+    assert await subscribe_pattern(node, somebody, "a.*") is None
+    many = {f"b.{number}": Position("epoch-01", 0) for number in range(3)}
+    assert await subscribe_pattern(node, somebody, "b.*", since_each=many) is None
+    await subscribe_pattern(node, somebody, "b.*")
+    for number in range(4):
+        publish(node, 1, name=f"b.{number}")
+    assert told == ["b.*"]
+    assert len(somebody.topics) == 3
+
+
+async def test_node_finds_topics_that_come_up_while_it_looks(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look through many topics gives way to others, and misses nothing."""
+    monkeypatch.setattr("wavetank.hub.aio.patterns.AT_ONCE", 1)
+    node = make_node()
+    for number in range(3):
+        publish(node, 1, name=f"a.{number}")
+    looking = asyncio.ensure_future(subscribe_pattern(node, reader(), "a.*"))
+    await asyncio.sleep(0)
+    publish(node, 1, name="a.late")
+    reply = await looking
+    assert sorted(reply.topics) == ["a.0", "a.1", "a.2", "a.late"]
+
+
+async def test_node_enters_nobody_twice_when_a_first_publication_was_lost(
+    make_node: MakeNode, log: Any
+) -> None:
+    """The topic begins a second time; the subscription to it does not."""
+    node, got = make_node(), list[bytes]()
+    somebody = Subscriber("reader", got.append)
+    await subscribe_pattern(node, somebody, "a.*")
+    log.is_slow = True
+    publish(node, 1, name="a.x")
+    log.lose()
+    publish(node, 1, name="a.x")
+    log.keep()
+    node.fanout.flush()
+    assert [each["type"] for each in texts(got)] == ["topic", "event"]
+
+
+async def test_node_lets_go_of_the_patterns_of_somebody_who_leaves(
+    make_node: MakeNode,
+) -> None:
+    """Nothing of it is left."""
+    node, somebody = make_node(), reader()
+    publish(node, 1, name="a.x")
+    await subscribe_pattern(node, somebody, "a.*")
+    node.unsubscribe_all(somebody, ["a.*", "t"])
+    assert not node.has_pattern(somebody, "a.*")
+    assert not somebody.topics

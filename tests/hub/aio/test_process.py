@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 import os
 import resource
 import signal
@@ -10,18 +11,22 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wavetank.errors import TargetError, UsageError
-from wavetank.hub import HubConfig, Ports
-from wavetank.hub.aio import process
+from wavetank.hub import Durability, DurabilityRule, Hub, HubConfig, Ports
+from wavetank.hub.aio import Node, Server, process
 from wavetank.hub.aio.process import make_logger, make_node, serve
 from wavetank.hub.limits import Crowd
+from wavetank.protocol import Position
 
 DEADLINE = 20.0
 HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )
@@ -30,7 +35,7 @@ HANDSHAKE = (
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
     """Put the signals back as they were."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     yield
     for number, handler in zip(numbers, before, strict=True):
@@ -60,6 +65,16 @@ def test_hub_stops_cleanly_on_a_signal(
         json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()
     ]
     assert events == ["listening", "draining", "stopped"]
+
+
+def test_hub_leaves_signals_and_lines_as_they_were() -> None:
+    """Whoever called it goes on with his own."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    handlers = logging.getLogger().handlers[:]
+    serve(config(), lambda urls: os.kill(os.getpid(), signal.SIGTERM))
+    assert logging.getLogger().handlers == handlers
+    after = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    assert after == before
 
 
 def _open(port: int) -> socket.socket:
@@ -94,18 +109,128 @@ def test_hub_is_cut_short_by_a_second_signal() -> None:
         client.close()
 
 
-def test_hub_that_cannot_listen_says_so() -> None:
-    """Before anything is announced."""
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_hub_stops_on_a_signal_that_comes_while_it_starts(
+    loop: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long look into the log is given up; nothing is announced."""
+
+    async def open_for_ever(self: Node) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Node, "open", open_for_ever)
+    assert serve(config(loop=loop), _nobody_listens) == 0
+    (event,) = _events(capsys)
+    assert (event["event"], event["clean"]) == ("stopped", True)
+
+
+def _nobody_listens(urls: list[str]) -> None:
+    raise AssertionError("it does not listen")
+
+
+def _events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_hub_reads_keys_again_on_sighup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says whether it could; it goes on either way."""
+    problems = ["--jwt-keys: is gone", ""]
+    changed = threading.Event()
+
+    def reload(self: Server) -> None:
+        problem = problems.pop(0)
+        changed.set()
+        if problem:
+            raise UsageError(problem)
+
+    def press() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert changed.wait(DEADLINE)
+            changed.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Server, "reload", reload)
+    thread = threading.Thread(target=press)
+    assert serve(config(), lambda urls: thread.start()) == 0
+    thread.join()
+    _, failed, done, *_ = _events(capsys)
+    assert (failed["event"], failed["reason"]) == (
+        "reload_failed",
+        ["--jwt-keys: is gone"],
+    )
+    assert done["event"] == "reloaded"
+
+
+def test_hub_writes_the_lines_of_others_as_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No raw traceback on stderr, whatever fails inside the loop."""
 
     def announce(urls: list[str]) -> None:
-        raise AssertionError("it does not listen")
+        loop = asyncio.get_running_loop()
+        loop.call_soon(int, "not a number")
+        loop.call_later(0.0, os.kill, os.getpid(), signal.SIGTERM)
 
+    assert serve(config(loop="asyncio"), announce) == 0
+    told = [e for e in _events(capsys) if e["event"] == "library_message"]
+    assert [each["logger"] for each in told] == ["asyncio"]
+    assert "ValueError" in told[0]["exception"]
+
+
+# The log.
+
+
+def test_hub_keeps_its_log_in_a_folder(tmp_path: Path) -> None:
+    """The same epoch and the same events after a restart; but not of all topics."""
+    rules = (DurabilityRule("fleeting.**", Durability.MEMORY),)
+    options = HubConfig(ports=Ports(plain=0), data=tmp_path / "log", durability=rules)
+
+    async def publish() -> tuple[list[Position], list[int]]:
+        async with Hub(options) as hub:
+            topics = ("fleeting.a", "kept.a")
+            positions = [await hub.publish(topic, 1) for topic in topics]
+            status = await hub.status()
+            assert status["delivery"]["append"]
+            pages = [await hub.history(topic) for topic in topics]
+            return positions, [page.seq for page in pages]
+
+    first, second = asyncio.run(publish()), asyncio.run(publish())
+    assert (first[1], second[1]) == ([1, 1], [1, 2])
+    assert first[0][1].epoch == second[0][1].epoch
+    assert first[0][0].epoch != second[0][0].epoch
+
+
+def test_hub_says_that_its_folder_is_of_no_use(tmp_path: Path) -> None:
+    """The user named it, so that is the user's mistake; it does not listen."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"--data: .*file"):
+        serve(config(data=tmp_path / "file"), _nobody_listens)
+
+
+def test_hub_says_that_another_one_has_its_folder(tmp_path: Path) -> None:
+    """As of a port that is taken."""
+
+    async def start_twice() -> None:
+        options = HubConfig(ports=Ports(plain=0), data=tmp_path)
+        async with Hub(options):
+            with pytest.raises(TargetError, match="belongs to another hub"):
+                await Hub(options).start()
+
+    asyncio.run(start_twice())
+
+
+def test_hub_that_cannot_listen_says_so() -> None:
+    """Before anything is announced."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(TargetError, match=f"port {port} on 127.0.0.1 is taken"):
-            serve(config(ports=Ports(plain=port)), announce)
+            serve(config(ports=Ports(plain=port)), _nobody_listens)
 
 
 def _without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,22 +247,6 @@ def test_hub_does_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     assert serve(config(loop="auto"), announce) == 0
     with pytest.raises(UsageError, match="uvloop: it is not installed"):
         serve(config(loop="uvloop"), announce)
-
-
-def test_log_lines_are_json_with_a_least_level() -> None:
-    """One object a line; what is below the level is not written."""
-    stream = io.StringIO()
-    logger = make_logger("warning", stream)
-    logger.info("quiet")
-    logger.warning("loud", connection="c-1", odd=object)
-    (line,) = stream.getvalue().splitlines()
-    event = json.loads(line)
-    assert (event["event"], event["level"], event["connection"]) == (
-        "loud",
-        "warning",
-        "c-1",
-    )
-    assert event["timestamp"].endswith("Z")
 
 
 def test_nodes_have_epochs_of_their_own() -> None:

@@ -11,9 +11,8 @@ import pytest
 import trustme
 
 from wavetank.errors import TargetError, UsageError
-from wavetank.hub import ConnectionLimits, HubConfig, Ports
+from wavetank.hub import ConnectionLimits, Ports
 from wavetank.hub.aio import server as server_module
-from wavetank.hub.aio.server import make_tls
 from wavetank.hub.limits import Crowd
 from wavetank.hub.log import Bounds
 
@@ -21,8 +20,10 @@ pytestmark = pytest.mark.anyio
 
 StartHub = Callable[..., Awaitable[Any]]
 DEADLINE = 20.0
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )
@@ -76,7 +77,7 @@ async def test_server_listens_on_every_port_it_is_told(
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", hub.port, ssl=context, server_hostname="localhost"
     )
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    writer.write(HEALTH)
     async with asyncio.timeout(DEADLINE):
         answer = await reader.read()
     writer.close()
@@ -118,20 +119,35 @@ async def test_server_listens_on_ipv6(start_hub: StartHub) -> None:
     await hub.talk()
 
 
-def test_tls_needs_a_certificate_that_can_be_used(tmp_path: Path) -> None:
-    """None asked for is none; a missing or wrong file is the user's mistake."""
-    assert make_tls(HubConfig()) is None
-    for name in ("missing.pem", "empty.pem"):
-        (tmp_path / "empty.pem").touch()
-        with pytest.raises(UsageError, match=name):
-            make_tls(HubConfig(cert=tmp_path / name, key=tmp_path / name))
+async def test_server_says_that_nobody_knows_a_name(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the resolver says it, with its own numbers."""
+
+    async def fail(host: str, port: int) -> list[socket.socket]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(server_module, "bind", fail)
+    with pytest.raises(
+        TargetError, match=r"port 0 on hub is .* nobody knows this name"
+    ):
+        await start_hub(host="hub", allow_anonymous=True)
+
+
+async def test_server_does_not_start_with_a_certificate_of_no_use(
+    start_hub: StartHub, tmp_path: Path
+) -> None:
+    """Before it listens anywhere."""
+    with pytest.raises(UsageError, match=r"missing\.pem"):
+        await start_hub(cert=tmp_path / "missing.pem", ports=Ports(plain=0, tls=0))
 
 
 async def test_server_talks_to_no_more_sockets_than_it_can_bear(
     start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond the spare ones each is told 503 and ended, unread."""
+    """Beyond the spare ones each is told 503 and ended, and even more are dropped."""
     monkeypatch.setattr(server_module, "SPARE_SOCKETS", 1)
+    monkeypatch.setattr(server_module, "TURNED_AWAY", 1)
     hub = await start_hub(crowd=Crowd(total=1))
     for _ in range(2):
         await hub.open_raw()
@@ -139,20 +155,43 @@ async def test_server_talks_to_no_more_sockets_than_it_can_bear(
     reader, _ = await hub.open_raw()
     async with asyncio.timeout(DEADLINE):
         assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+        dropped, _ = await hub.open_raw()
+        assert await dropped.read() == b""
     assert "2 connections" in repr(hub.server) or "3 connections" in repr(hub.server)
+
+
+async def test_server_talks_to_no_more_sockets_of_one_address(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """429; nobody takes all the room there is by himself, and it is given back."""
+    monkeypatch.setattr(server_module, "SPARE_OF_IP", 1)
+    hub = await start_hub(crowd=Crowd(total=99, per_ip=1))
+    first = [await hub.open_raw() for _ in range(2)]
+    await hub.until(lambda: len(hub.server._connections) == 2)
+    reader, writer = await hub.open_raw()
+    async with asyncio.timeout(DEADLINE):
+        assert (await reader.read()).startswith(b"HTTP/1.1 429 ")
+    for _, each in (*first, (reader, writer)):
+        each.close()
+    await hub.until(lambda: not hub.server._sockets)
+    assert not hub.server._by_ip
+    assert (await hub.get("/healthz", Connection="close"))[0] == 200
 
 
 async def test_server_tends_the_log(
     start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Old entries go although nothing is published any more."""
+    """Old entries go although nothing is published any more; and the loop is timed."""
     monkeypatch.setattr(server_module, "_TEND_EVERY", 0.01)
+    monkeypatch.setattr(server_module, "_LOOK_EVERY", 0.01)
     hub = await start_hub(retention=Bounds(age=0.05))
     talker = await hub.talk()
     await talker.ask(type="publish", topic="t", data=1)
     await hub.until(lambda: hub.node.topics["t"].log.oldest == 2)
     page = await talker.ask(type="history", topic="t", since="earliest")
     assert (page["seq"], page["oldest"], page["events"]) == (1, 2, [])
+    assert hub.node.tally.lag.count > 1
+    assert hub.node.tally._seconds
 
 
 # Deadlines.
@@ -194,7 +233,11 @@ async def test_server_keeps_who_answers_pings(start_hub: StartHub) -> None:
     hub = await start_hub(ping=0.02, pong=0.2)
     talker = await hub.talk()
     await talker.ask(type="subscribe", topic="t")
-    hub.node.publish("t", b"1", None, None)
+    body = b'{"topic":"t","data":1}'
+    head = (
+        f"POST /api/publish HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+    )
+    await hub.request(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
     tops: list[dict[str, Any]] = []
     while len(tops) < 20:
         message = await talker.receive()
@@ -213,7 +256,7 @@ async def test_server_cuts_who_does_not_answer_its_close(start_hub: StartHub) ->
     await hub.until(lambda: hub.node.admission.open)
     writer.write(bytes([0x82, 0x80, 0, 0, 0, 0]))
     await hub.until(lambda: not hub.node.admission.open)
-    assert hub.node.closed == {1003: 1}
+    assert [code for code, _ in hub.node.tally.closed] == ["1003"]
 
 
 # What the hub promises.
@@ -297,7 +340,7 @@ async def test_slow_consumer_delays_nobody_and_is_let_go(start_hub: StartHub) ->
     slow.socket.transport.pause_reading()
     # Until the buffers of socket and client are full, it is not even slow.
     published = 0
-    while 4108 not in hub.node.closed and _is_open(hub, 4108):
+    while not _is_closed(hub, 4108) and _is_open(hub, 4108):
         await _publish(writer, 20, size=50_000)
         published += 20
         events = await quick.events(20)
@@ -305,6 +348,11 @@ async def test_slow_consumer_delays_nobody_and_is_let_go(start_hub: StartHub) ->
     slow.socket.transport.resume_reading()
     assert (await slow.closed())[0] == 4108
     await hub.until(lambda: is_balanced(hub))
+
+
+def _is_closed(hub: Any, code: int) -> bool:
+    """Tell whether a connection was closed with that code."""
+    return any(known == str(code) for known, _ in hub.node.tally.closed)
 
 
 def _is_open(hub: Any, code: int) -> bool:
@@ -392,13 +440,114 @@ async def test_server_lets_everybody_go(start_hub: StartHub) -> None:
 
 
 async def test_server_without_connections_stops_at_once(start_hub: StartHub) -> None:
-    """An idle HTTP connection does not hold it up."""
+    """Idle HTTP connections do not hold it up, new ones and kept ones."""
     hub = await start_hub()
-    reader, _ = await hub.open_raw()
-    await hub.until(lambda: hub.server._connections)
+    new, _ = await hub.open_raw()
+    kept, writer = await hub.open_raw()
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(DEADLINE):
+        await kept.readuntil(b"ok\n")
+    await hub.until(lambda: len(hub.server._connections) == 2)
     assert await hub.server.drain()
     async with asyncio.timeout(DEADLINE):
-        assert await reader.read() == b""
+        assert await new.read() == b""
+        assert await kept.read() == b""
+
+
+async def test_server_answers_kept_connections_while_it_drains(
+    start_hub: StartHub,
+) -> None:
+    """A balancer that asks on the connection it has hears that it is over."""
+    hub = await start_hub(drain=60.0, closing=60.0)
+    kept, asker = await hub.open_raw()
+    asker.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(DEADLINE):
+        await kept.readuntil(b"ready\n")
+    _, writer = await hub.open_raw()
+    writer.write(HANDSHAKE)
+    await hub.until(lambda: hub.node.admission.open)
+    draining = asyncio.ensure_future(hub.server.drain())
+    await hub.until(lambda: hub.node.is_draining)
+    asker.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(DEADLINE):
+        answer = await kept.read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Connection: close" in answer
+    hub.server.hurry()
+    assert not await draining
+
+
+async def test_server_stops_whoever_cancels_it(start_hub: StartHub) -> None:
+    """Cancelled in its drain, and again and again in its stop, it leaves nothing."""
+    hub = await start_hub(drain=60.0, closing=60.0)
+    _, writer = await hub.open_raw()
+    writer.write(HANDSHAKE)
+    await hub.until(lambda: hub.node.admission.open)
+    draining = asyncio.ensure_future(hub.server.drain())
+    await hub.until(lambda: hub.node.is_draining)
+    while not draining.done():
+        draining.cancel()
+        await asyncio.sleep(0)
+    assert draining.cancelled()
+    assert not hub.server._connections
+    await hub.server.stop()
+
+
+async def test_server_reads_its_certificate_again(
+    start_hub: StartHub, tmp_path: Path
+) -> None:
+    """New connections see the new one, old ones go on; a broken one changes nothing."""
+    first, second = trustme.CA(), trustme.CA()
+    file = tmp_path / "localhost.pem"
+    _issue(first, file)
+    hub = await start_hub(ports=Ports(plain=0, tls=0), cert=file)
+    hub.server.urls.reverse()
+    old = await hub.connect(ssl=_trusting(first), server_hostname="localhost")
+    await old.recv()
+    _issue(second, file)
+    hub.server.reload()
+    await hub.connect(ssl=_trusting(second), server_hostname="localhost")
+    file.write_text("-----BEGIN CERTIFICATE-----")
+    with pytest.raises(UsageError, match=r"localhost\.pem"):
+        hub.server.reload()
+    await hub.connect(ssl=_trusting(second), server_hostname="localhost")
+    await old.send(json.dumps({"type": "ping", "id": 1}))
+    assert json.loads(await old.recv())["type"] == "pong"
+
+
+def _issue(authority: trustme.CA, file: Path) -> None:
+    issued = authority.issue_cert("localhost")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(file))
+
+
+def _trusting(authority: trustme.CA) -> server_module.ssl.SSLContext:
+    context = server_module.ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def test_server_that_cannot_read_its_keys_again_keeps_all(
+    start_hub: StartHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate of the same moment is not taken either, and nobody is let go."""
+    file = tmp_path / "localhost.pem"
+    _issue(trustme.CA(), file)
+    hub = await start_hub(ports=Ports(plain=0, tls=0), cert=file)
+    called: list[str] = []
+
+    def fail() -> None:
+        raise UsageError("--jwt-keys: is gone")
+
+    monkeypatch.setattr(hub.node.tokens, "reload", fail)
+    monkeypatch.setattr(hub.node, "recheck", lambda: called.append("recheck"))
+    before = hub.server._tls
+    with pytest.raises(UsageError, match="is gone"):
+        hub.server.reload()
+    assert hub.server._tls is before
+    monkeypatch.setattr(hub.node.tokens, "reload", lambda: called.append("reload"))
+    hub.server.reload()
+    assert called == ["reload", "recheck"]
+    assert hub.server._tls is not before
 
 
 @pytest.mark.parametrize("way", ["time", "hurry"])

@@ -1,5 +1,6 @@
 """A WebSocket from 101 to its end: frames, pings, and the closing handshake."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,12 @@ from wavetank.hub.aio.websocket import WebSocket
 from wavetank.hub.config import ConnectionLimits
 from wavetank.hub.opening import Opening
 from wavetank.wire import (
+    DeflateParameters,
     FrameReader,
     Opcode,
     Upgrade,
     decode_close,
+    deflater_for,
     encode_close,
     encode_frame,
 )
@@ -32,6 +35,7 @@ class FakeCarrier:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.calls: list[object] = []
+        self.woken: list[float] = []
         self.write = self.writes.append
 
     def linger(self) -> None:
@@ -51,7 +55,8 @@ class FakeCarrier:
         self.calls.append("release")
 
     def wake(self, at: float) -> None:
-        """Remember nothing: it happens all the time."""
+        """Remember it."""
+        self.woken.append(at)
 
     def cut_in(self, seconds: float) -> None:
         """Remember it."""
@@ -73,12 +78,16 @@ class FakeCarrier:
 
 
 def begin(
-    node: Node, *, is_echo: bool = False, claims: Claims | None = None
+    node: Node,
+    *,
+    is_echo: bool = False,
+    claims: Claims | None = None,
+    upgrade: Upgrade = UPGRADE,
 ) -> tuple[WebSocket, FakeCarrier]:
     """Return an open WebSocket; the welcome is thrown away."""
     carrier = FakeCarrier()
     socket = WebSocket(carrier, node, "c-1")
-    socket.begin(Opening(UPGRADE, claims, is_echo))
+    socket.begin(Opening(upgrade, claims, is_echo))
     carrier.take()
     return socket, carrier
 
@@ -236,9 +245,9 @@ async def test_websocket_that_is_lost_is_left_alone(make_node: MakeNode) -> None
     socket.feed(PING)
     socket.tick()
     socket.fail(1011, "late")
-    node.publish("t", b"1", None, None)
     assert carrier.take() == []
-    assert len(node.topics["t"].cursors) == 0
+    assert "t" not in node.topics
+    assert not node.members
 
 
 async def test_websocket_lets_its_speaker_stop_the_reading(make_node: MakeNode) -> None:
@@ -259,19 +268,18 @@ async def test_websocket_says_that_the_hub_goes_away(make_node: MakeNode) -> Non
     assert carrier.close_code() == 1001
 
 
-async def test_websocket_of_the_echo_counts_for_no_user(make_node: MakeNode) -> None:
-    """Its token opened the door, and that was all."""
+async def test_websocket_of_the_echo_counts_for_its_user(make_node: MakeNode) -> None:
+    """Until it is gone, and once."""
     node = make_node(tokens=("good",))
-    claims = node.verify("good")
-    assert claims is not None
+    claims = Claims(user="ann")
     assert node.admission.sign_in(claims.user)
     socket, carrier = begin(node, is_echo=True, claims=claims)
+    assert node.admission.statistics()["users"] == 1
+    socket.feed(frame(Opcode.TEXT, b"x"))
+    assert carrier.take() == [(Opcode.TEXT, b"x")]
+    socket.lost()
+    socket.lost()
     assert node.admission.statistics()["users"] == 0
-    socket.feed(frame(Opcode.TEXT, b"hi"))
-    assert carrier.take() == [(Opcode.TEXT, b"hi")]
-
-
-# Before auth.
 
 
 async def test_websocket_takes_small_messages_only_before_auth(
@@ -311,3 +319,86 @@ async def test_websocket_takes_smaller_messages_still_where_that_is_the_limit(
     socket, carrier = begin(make_node(tokens=("good",), limits=limits))
     socket.feed(frame(Opcode.TEXT, b"x" * 51))
     assert carrier.close_code() == 1009
+
+
+# Commands before a close frame.
+
+
+async def test_websocket_answers_what_came_before_a_close_frame(
+    make_node: MakeNode, log: Any
+) -> None:
+    """A publication that is not durable yet is answered before the close frame is."""
+    node = make_node()
+    socket, carrier = begin(node)
+    log.is_slow = True
+    publish = text(type="publish", id=7, topic="t", data=1)
+    socket.feed(publish + frame(Opcode.CLOSE, encode_close(1000)))
+    assert carrier.take() == []
+    assert carrier.calls == [("cut", node.config.closing)]
+    socket.feed(PING)
+    log.keep()
+    await asyncio.sleep(0)
+    published, closing = carrier.take()
+    assert json.loads(published[1])["type"] == "published"
+    assert closing[0] == Opcode.CLOSE
+    assert carrier.calls[1:] == [("cut", node.config.closing), "end"]
+
+
+async def test_websocket_waits_for_answers_no_longer_than_for_a_close(
+    make_node: MakeNode, log: Any
+) -> None:
+    """Nothing that comes up meanwhile moves the deadline."""
+    node = make_node()
+    socket, carrier = begin(node)
+    log.is_slow = True
+    publish = text(type="publish", id=7, topic="t", data=1)
+    socket.feed(publish + frame(Opcode.CLOSE, encode_close(1000)))
+    before = len(carrier.woken)
+    socket.paused()
+    socket.resumed()
+    socket.tick()
+    assert len(carrier.woken) == before
+
+
+# Compression.
+
+
+async def test_websocket_inflates_what_was_agreed_on(make_node: MakeNode) -> None:
+    """And its events may come compressed."""
+    node = make_node(compression=True)
+    deflate = DeflateParameters(
+        server_no_context_takeover=True,
+        client_no_context_takeover=True,
+        server_max_window_bits=10,
+    )
+    upgrade = Upgrade(accept="", host="127.0.0.1", deflate=deflate)
+    socket, carrier = begin(node, upgrade=upgrade)
+    body = deflater_for(deflate, by_server=False).deflate(b'{"type":"ping","id":1}')
+    socket.feed(encode_frame(Opcode.TEXT, body, rsv1=True, mask=b"abcd"))
+    ((_, data),) = carrier.take()
+    assert json.loads(data)["type"] == "pong"
+    (member,) = node.members
+    assert member.window == 9
+
+
+async def test_websocket_bounds_what_a_message_inflates_to(
+    make_node: MakeNode,
+) -> None:
+    """The message limit counts inflated bytes: 1009."""
+    limits = ConnectionLimits(message_bytes=4096, payload_bytes=1024)
+    node = make_node(compression=True, limits=limits)
+    deflate = DeflateParameters(client_no_context_takeover=True)
+    upgrade = Upgrade(accept="", host="127.0.0.1", deflate=deflate)
+    socket, carrier = begin(node, upgrade=upgrade)
+    body = deflater_for(deflate, by_server=False).deflate(b" " * 1_000_000)
+    socket.feed(encode_frame(Opcode.TEXT, body, rsv1=True, mask=b"abcd"))
+    assert carrier.close_code() == 1009
+
+
+async def test_websocket_takes_nothing_compressed_that_was_not_agreed_on(
+    make_node: MakeNode,
+) -> None:
+    """A reserved bit without a meaning: 1002."""
+    socket, carrier = begin(make_node())
+    socket.feed(encode_frame(Opcode.TEXT, b"x", rsv1=True, mask=b"abcd"))
+    assert carrier.close_code() == 1002

@@ -26,6 +26,7 @@ class Echo:
     """
 
     waiting_bytes: int | None = None
+    is_finished = True
 
     def __init__(self, link: Link, clock: Clock, heartbeat: Heartbeat) -> None:
         self._link = link
@@ -52,7 +53,7 @@ class Echo:
 
     def hear_pong(self, payload: bytes) -> None:
         """Take a pong."""
-        self._heartbeat.pong(payload)
+        self._heartbeat.pong(payload, self._clock.now())
 
     def paused(self) -> None:
         """Read nothing while nothing can be sent back."""

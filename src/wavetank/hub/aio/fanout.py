@@ -7,21 +7,30 @@ Nothing here runs per message *and* subscriber. Whoever is in step with a topic
 gets the same joined bytes, and whoever lags costs a cursor, not a queue.
 """
 
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Protocol
+from typing import Any
 
-from wavetank.hub.accounting import Account
+from wavetank.hub.accounting import Account, Fates
+from wavetank.hub.aio.conflation import Beat, Conflation, Loop
 from wavetank.hub.aio.logs.base import Log
-from wavetank.hub.cursors import Cursors, Place
+from wavetank.hub.aio.parcels import PAGE_BYTES, Page, Pages, Parcel, Step
+from wavetank.hub.aio.readings import Readings
+from wavetank.hub.aio.topic import (
+    Deliver,
+    Publisher,
+    Subscriber,
+    Topic,
+    TopicCursors,
+    TopicPace,
+    Write,
+)
+from wavetank.hub.cursors import Place
 from wavetank.hub.effects import Behind
-from wavetank.hub.log import TopicLog, make_gap
-from wavetank.protocol import Id
+from wavetank.hub.gathering import Gathering
+from wavetank.hub.tally import Tally
+from wavetank.protocol import MaxRate
 
 __all__ = ["PAGE_BYTES", "FanOut", "Publisher", "Subscriber", "Topic"]
-
-PAGE_BYTES = 65_536
-"""Most bytes in one write, one entry excepted, which may be larger."""
 
 EAGER_BYTES = 1024 * 1024
 """Bytes of one topic that wait for the end of a turn; beyond them, no waiting."""
@@ -29,94 +38,20 @@ EAGER_BYTES = 1024 * 1024
 PAGES_AT_ONCE = 64
 """Pages for those who replay or lag in one turn, so that live events go between."""
 
-
-Write = Callable[[bytes], object]
-"""Hands bytes to a transport."""
-
-
-class Topic:
-    """One topic on this node.
-
-    Attributes:
-        log: Positions and newest entries.
-        cursors: Who is where.
-        account: What became of each message.
-        waiting: Publications that are not durable yet: seq, and whom to tell.
-        readings: Pages that are being read, by the seq behind which they begin.
-        is_dirty: Whether the next flush looks at it.
-    """
-
-    __slots__ = ("account", "cursors", "is_dirty", "log", "readings", "waiting")
-
-    def __init__(self, log: TopicLog) -> None:
-        self.log = log
-        self.cursors: Cursors[Subscriber, Write] = Cursors(log.visible)
-        self.account = Account()
-        self.waiting: deque[tuple[int, Publisher, Id | None]] = deque()
-        self.readings: dict[int, list[Subscriber]] = {}
-        self.is_dirty = False
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing would be lost if it were forgotten."""
-        return not self.log.top and not len(self.cursors)
-
-    def __repr__(self) -> str:
-        """Show where it is."""
-        return f"<Topic {self.log!r} {self.cursors!r}>"
-
-
-class Subscriber:
-    """Somebody who gets events.
-
-    Attributes:
-        name: Of the connection.
-        write: Takes bytes; may call ``FanOut.paused`` before it returns.
-        topics: Everything it is subscribed to.
-        behind: Those topics where it has a place of its own.
-        is_paused: Whether it takes nothing more for now.
-    """
-
-    __slots__ = ("behind", "is_paused", "name", "topics", "write")
-
-    def __init__(self, name: str, write: Write) -> None:
-        self.name = name
-        self.write = write
-        self.topics: dict[str, Topic] = {}
-        self.behind: dict[Topic, None] = {}
-        self.is_paused = False
-
-    def caught_up(self) -> None:
-        """Hear that it is in step with all its topics again."""
-
-    def stranded(self) -> None:
-        """Hear that what it needs next could not be read."""
-
-
-class Publisher(Protocol):
-    """Somebody who waits for a publication."""
-
-    def published(self, id: Id | None, topic: "Topic", seq: int) -> None:
-        """Hear that it has its durability."""
-        ...
-
-
-class Loop(Protocol):
-    """What fan-out needs of the event loop."""
-
-    def call_soon(self, callback: Callable[[], None]) -> object:
-        """Call in the next turn."""
-        ...
+DEFLATED_AT_ONCE = 256 * 1024
+"""Bytes of compressed pages for them in one turn; about 10 ms of work."""
 
 
 class FanOut:
     """Writes events to subscribers.
 
     Args:
-        loop: Calls back in its next turn.
+        loop: Has the time, and calls back.
         log: Where entries are that memory forgot.
         wall: Reads the time, in seconds since 1970.
+        now: Reads a finer clock than the loop's, in seconds; None: that one.
         start: Starts a coroutine as a task of the node.
+        tally: Where it counts.
     """
 
     def __init__(
@@ -125,24 +60,33 @@ class FanOut:
         log: Log,
         *,
         wall: Callable[[], float],
+        now: Callable[[], float] | None = None,
         start: Callable[[Coroutine[Any, Any, None]], object],
+        tally: Tally | None = None,
     ) -> None:
         self._loop = loop
-        self._log = log
         self._wall = wall
-        self._start = start
+        self._now = now or loop.time
+        self._tally = tally or Tally()
+        self._readings = Readings(
+            log, start=start, deliver=self._deliver_read, wake=self._wake
+        )
         self._dirty: list[Topic] = []
         self._catching: dict[Subscriber, None] = {}
         self._paused: list[Subscriber] = []
-        self._pages: dict[tuple[Topic, int], tuple[bytes, int]] = {}
-        self._is_scheduled = False
-        self._is_flushing = False
+        self._pages = Pages()
+        self._conflation = Conflation(loop, self._schedule)
+        self._gathering = Gathering()
+        self._most = 0
+        self._is_scheduled = self._is_flushing = False
 
     # What happens.
 
     def published(self, topic: Topic) -> None:
         """Note that more of a topic is visible."""
         cursors, log = topic.cursors, topic.log
+        if topic.resting:
+            self._conflation.published(topic)
         if not cursors.in_step:
             # Whoever is behind goes on by itself, from its own place.
             cursors.level = log.visible
@@ -156,31 +100,62 @@ class FanOut:
         if waiting > EAGER_BYTES and not self._is_flushing:
             self.flush()
 
-    def enter(self, subscriber: Subscriber, topic: Topic, after: int) -> None:
+    def enter(
+        self,
+        subscriber: Subscriber,
+        topic: Topic,
+        after: int,
+        *,
+        deliver: Deliver = "all",
+        is_announced: bool = True,
+    ) -> None:
         """Begin a subscription: everything behind ``after`` is owed.
 
         What was written to the subscriber before stands before all events.
+
+        Args:
+            subscriber: Who; it has no subscription to this topic.
+            topic: The topic.
+            after: Seq of the last entry that it does not get.
+            deliver: What it wants when it is behind, or the rate that it wants.
+            is_announced: Whether it knows of the topic; else it is told in the
+                write with the first event, or before it.
+
+        Raises:
+            LocalError: If it is to be told, and memory does not know that place.
         """
-        log, cursors = topic.log, topic.cursors
-        is_live = after == log.visible
-        offset = log.ring.offset(after) if log.is_in_memory(after) else 0
-        place = Place(after, offset, self._wall(), is_live)
+        log, form = topic.log, subscriber.window
+        place = Place(
+            seq=after,
+            offset=log.ring.offset(after) if log.is_in_memory(after) else 0,
+            at=self._wall(),
+            is_live=after == log.visible,
+            is_latest=deliver == "latest",
+            start=None if is_announced else topic.start_at(after),
+        )
         topic.account.subscribed(after)
         subscriber.topics[log.topic] = topic
-        in_step = cursors.enter(subscriber, subscriber.write, place)
-        if in_step and not subscriber.is_paused:
+        if isinstance(deliver, MaxRate):
+            rate = deliver.max_rate
+            self._conflation.enter(subscriber, topic, place, rate=rate)
             return
-        if in_step:
-            cursors.fall_behind(subscriber, place)
+        if topic.cursors.enter(subscriber, subscriber.write, place, form=form):
+            if not subscriber.is_paused:
+                return
+            topic.cursors.fall_behind(subscriber, place, form=form)
         self._fell_behind(subscriber, topic)
 
     def leave(self, subscriber: Subscriber, topic: Topic) -> None:
         """End a subscription; nothing of it is written from now on."""
         del subscriber.topics[topic.log.topic]
-        subscriber.behind.pop(topic, None)
-        if not subscriber.behind:
-            self._catching.pop(subscriber, None)
-        topic.account.unsubscribed(topic.cursors.leave(subscriber))
+        if topic in subscriber.paces:
+            until = self._conflation.leave(subscriber, topic)
+        else:
+            subscriber.behind.pop(topic, None)
+            if not subscriber.behind:
+                self._catching.pop(subscriber, None)
+            until = topic.cursors.leave(subscriber, form=subscriber.window)
+        topic.account.unsubscribed(until)
 
     def leave_all(self, subscriber: Subscriber) -> list[Topic]:
         """End all subscriptions of somebody; return their topics."""
@@ -200,24 +175,26 @@ class FanOut:
         """Note that somebody takes bytes again: it goes on from its cursors."""
         subscriber.is_paused = False
         if subscriber.behind:
-            self._catching[subscriber] = None
-            self._schedule()
+            self._catch(subscriber)
+        for topic in subscriber.paces:
+            self._wake(subscriber, topic)
 
     def behind(self, subscriber: Subscriber) -> Behind | None:
-        """Say how far somebody lags; replays are not counted."""
-        age, size, lags = 0.0, 0, False
+        """Say how far somebody lags.
+
+        Replays are not counted, and neither is who jumps to the newest: to be
+        behind costs it nothing.
+        """
         wall = self._wall()
-        for topic in subscriber.behind:
-            place, log = topic.cursors.behind[subscriber], topic.log
-            if not place.is_live or place.seq >= log.visible:
-                continue
-            lags = True
-            following = place.seq + 1
-            held = log.ring.holds(following)
-            since = log.ring[following].at if held else place.at
-            age = max(age, wall - since)
-            size += log.ring.offset(log.visible) - place.offset
-        return Behind(age, size) if lags else None
+        found = [topic.lag_of(subscriber, wall) for topic in subscriber.behind]
+        lags = [lag for lag in found if lag is not None]
+        if not lags:
+            return None
+        return Behind(max(lag.age for lag in lags), sum(lag.size for lag in lags))
+
+    def is_settled(self, subscriber: Subscriber, topic: Topic) -> bool:
+        """Tell whether somebody has all that is meant for it, so far."""
+        return topic.is_settled(subscriber)
 
     # The flush.
 
@@ -227,88 +204,130 @@ class FanOut:
             self._loop.call_soon(self._flush_turn)
 
     def _flush_turn(self) -> None:
+        # Turn after turn, for a timer would be a millisecond late.
+        if self._gathering.is_on(self._now()):
+            self._loop.call_soon(self._flush_turn)
+            return
         self._is_scheduled = False
         self.flush()
 
     def flush(self) -> None:
         """Write to everybody in step all that is new, and a page to those behind."""
+        beats, started, self._most = self._conflation.take(), self._now(), 0
         self._is_flushing = True
         try:
-            dirty, self._dirty = self._dirty, []
-            if len(dirty) == 1:
-                self._step(dirty[0])
-            elif dirty:
-                self._step_together(dirty)
+            self._step_all(beats)
+            for topic, pace in beats:
+                self._serve(topic, pace)
             if self._catching:
                 self._catch_up()
         finally:
             self._is_flushing = False
             self._pages.clear()
+            self._gathering.swept(started, self._now(), self._most)
+            for topic, pace in beats:
+                self._conflation.done(topic, pace)
         if self._catching:
             self._schedule()
 
-    def _step(self, topic: Topic) -> None:
-        """Bring everybody in step with one topic to its top."""
-        topic.is_dirty = False
-        log, cursors = topic.log, topic.cursors
-        while cursors.level < log.visible:
-            start = cursors.level
-            data, to = self._page(topic, start)
+    def _step_all(self, beats: list[Beat]) -> None:
+        """Bring everybody in step to the top, where something is new or due."""
+        dirty, self._dirty = self._dirty, []
+        pages, now = self._pages, self._loop.time()
+        steps = [Step(topic, topic.cursors, pages.page) for topic in dirty]
+        steps += [
+            Step(topic, pace.cursors, pages.leap, pace)
+            for topic, pace in beats
+            if pace.beats(now, topic.log.visible)
+        ]
+        for topic in dirty:
+            topic.is_dirty = False
+        if len(steps) == 1:
+            self._step(steps[0])
+        elif steps:
+            self._step_together(steps)
+        for topic in dirty:
+            topic.log.settle(topic.cursors.level)
+
+    def _step(self, step: Step) -> None:
+        """Bring everybody in step in one place to the top."""
+        cursors, log = step.cursors, step.topic.log
+        if step.pace is not None:
+            step.pace.stepped(self._loop.time())
+        while cursors.in_step and cursors.level < log.visible:
+            self._hand_out(step)
+            self._settle_paused()
+        cursors.level = log.visible
+
+    def _hand_out(self, step: Step) -> None:
+        """Write one page to everybody in step."""
+        topic, cursors, make, _ = step
+        level = to = cursors.level
+        broken: list[Write] = []
+        for form, group in list(cursors.in_step.items()):
+            page = make(topic, level, form)
+            data, to = page.data, page.to
             count = 0
-            broken: list[Write] = []
-            for write in list(cursors.in_step.values()):
+            for write in list(group.values()):
                 try:
                     write(data)
                 except Exception:  # noqa: BLE001 - as in _write, without its call
                     broken.append(write)
                 else:
                     count += 1
-            topic.account.delivered += count * (to - start)
-            if broken:
-                dead = [key for key, own in cursors.in_step.items() if own in broken]
-                self._break(dead, topic)
-            cursors.level = to
-            self._settle_paused()
-        log.settle(cursors.level)
+            topic.account.settle(page.fates, count)
+            self._tally.delivered += page.fates.delivered * count
+        self._tally.fanout.observe(self._wall() - topic.log.at, to - level)
+        if broken:
+            self._break_all(broken, topic, cursors)
+        self._most = max(self._most, to - level)
+        cursors.level = to
 
-    def _step_together(self, topics: Iterable[Topic]) -> None:
-        """Bring everybody in step with several topics to their tops.
+    def _step_together(self, steps: list[Step]) -> None:
+        """Bring everybody in step in several places to their tops.
 
         A connection gets one write for all of them. What would make it larger
         than a page follows as for somebody who is behind.
         """
-        parcels: dict[Subscriber, _Parcel] = {}
-        for topic in topics:
-            topic.is_dirty = False
-            log, cursors = topic.log, topic.cursors
-            while cursors.level < log.visible:
-                self._pack(topic, parcels)
-            log.settle(cursors.level)
+        parcels: dict[Subscriber, Parcel] = {}
+        for step in steps:
+            cursors, log = step.cursors, step.topic.log
+            while cursors.in_step and cursors.level < log.visible:
+                self._pack(step, parcels)
+            cursors.level = log.visible
+            if step.pace is not None:
+                step.pace.stepped(self._loop.time())
         for subscriber, parcel in parcels.items():
-            self._send(subscriber, parcel)
+            data = self._pages.join(parcel.parts)
+            if not self._write(subscriber, data, parcel):
+                for (topic, cursors), start in parcel.starts.items():
+                    self._break(subscriber, topic, cursors, start)
+        for step in steps:
+            self._tally.fanout.observe(self._wall() - step.topic.log.at)
         self._settle_paused()
 
-    def _pack(self, topic: Topic, parcels: "dict[Subscriber, _Parcel]") -> None:
-        """Add a page to the parcel of everybody in step with a topic."""
-        cursors = topic.cursors
-        data, to = self._page(topic, cursors.level)
-        for subscriber in list(cursors.in_step):
-            parcel = parcels.get(subscriber)
-            if parcel is None:
-                parcel = parcels[subscriber] = _Parcel()
-            if not parcel.offer(topic, data, to - cursors.level):
-                self._fall_behind(subscriber, topic)
+    def _pack(self, step: Step, parcels: dict[Subscriber, Parcel]) -> None:
+        """Add a page to the parcel of everybody in step."""
+        topic, cursors, make, _ = step
+        level = to = cursors.level
+        for form, group in list(cursors.in_step.items()):
+            page = make(topic, level, form)
+            to = page.to
+            for subscriber in list(group):
+                parcel = parcels.get(subscriber)
+                if parcel is None:
+                    parcel = parcels[subscriber] = Parcel()
+                if not parcel.offer(topic, cursors, page):
+                    self._fall_behind(subscriber, topic, cursors)
+                    self._wake(subscriber, topic)
         cursors.level = to
 
-    def _send(self, subscriber: Subscriber, parcel: "_Parcel") -> None:
-        is_written = self._write(subscriber, parcel.data)
-        for topic, count in parcel.counts.items():
-            if is_written:
-                topic.account.delivered += count
-            else:
-                self._break([subscriber], topic, count=count)
-
-    def _write(self, subscriber: Subscriber, data: bytes) -> bool:
+    def _write(
+        self,
+        subscriber: Subscriber,
+        data: bytes,
+        contents: Iterable[tuple[Account, Fates]],
+    ) -> bool:
         """Write to one subscriber; tell whether that was possible.
 
         One dead transport is no reason to leave out the others. Its end is
@@ -319,50 +338,97 @@ class FanOut:
         except Exception:  # noqa: BLE001 - see above
             subscriber.is_paused = True
             return False
+        for account, fates in contents:
+            account.settle(fates)
+            self._tally.handed_out(fates.delivered, gapped=fates.gapped)
         return True
-
-    def _page(self, topic: Topic, after: int) -> tuple[bytes, int]:
-        """Return the next bytes behind ``after``, shared by all who are there."""
-        key = (topic, after)
-        page = self._pages.get(key)
-        if page is None:
-            ring = topic.log.ring
-            to = ring.reach(after, topic.log.visible, PAGE_BYTES)
-            page = self._pages[key] = (ring.frames(after, to), to)
-        return page
 
     # Those who are not in step.
 
     def _settle_paused(self) -> None:
         """Give a place of its own to whoever has just stopped taking bytes."""
         for subscriber in self._paused:
+            form = subscriber.window
             for topic in subscriber.topics.values():
-                if subscriber in topic.cursors.in_step:
-                    self._fall_behind(subscriber, topic)
+                cursors = topic.cursors_of(subscriber)
+                if cursors.is_in_step(subscriber, form):
+                    self._fall_behind(subscriber, topic, cursors)
+            for pace in subscriber.paces.values():
+                pace.halt(subscriber)
         self._paused.clear()
 
-    def _fall_behind(self, subscriber: Subscriber, topic: Topic) -> None:
-        level = topic.cursors.level
-        offset = topic.log.ring.offset(level)
+    def _fall_behind(
+        self,
+        subscriber: Subscriber,
+        topic: Topic,
+        cursors: TopicCursors,
+    ) -> None:
+        """Give somebody in step a place of its own; with a rate, it sleeps there."""
+        level, form = cursors.level, subscriber.window
+        pace = subscriber.paces.get(topic)
+        offset = 0 if pace is not None else topic.log.ring.offset(level)
         place = Place(level, offset, self._wall(), is_live=True)
-        topic.cursors.fall_behind(subscriber, place)
+        if pace is not None:
+            pace.fall_behind(subscriber, place, form=form)
+            return
+        cursors.fall_behind(subscriber, place, form=form)
+        self._tally.slow["lag"] += 1
         self._fell_behind(subscriber, topic)
 
     def _fell_behind(self, subscriber: Subscriber, topic: Topic) -> None:
         subscriber.behind[topic] = None
         if not subscriber.is_paused:
-            self._catching[subscriber] = None
-            self._schedule()
+            self._catch(subscriber)
+
+    def _catch(self, subscriber: Subscriber) -> None:
+        self._catching[subscriber] = None
+        self._schedule()
+
+    def _wake(self, subscriber: Subscriber, topic: Topic) -> None:
+        """Let somebody go on from a place of its own, if it has one here."""
+        if topic in subscriber.behind:
+            self._catch(subscriber)
+        elif topic in subscriber.paces and topic.place_of(subscriber) is not None:
+            self._conflation.wake(subscriber, topic)
+
+    def _break_all(
+        self, broken: list[Write], topic: Topic, cursors: TopicCursors
+    ) -> None:
+        dead = [
+            subscriber
+            for group in cursors.in_step.values()
+            for subscriber, write in group.items()
+            if write in broken
+        ]
+        for subscriber in dead:
+            self._break(subscriber, topic, cursors, cursors.level)
 
     def _break(
-        self, broken: Iterable[Subscriber], topic: Topic, *, count: int = 0
+        self, subscriber: Subscriber, topic: Topic, cursors: TopicCursors, level: int
     ) -> None:
         """Keep whoever could not be written to where it was; it will be gone soon."""
-        for subscriber in broken:
-            subscriber.is_paused = True
-            if subscriber in topic.cursors.in_step:
-                self._fall_behind(subscriber, topic)
-            topic.cursors.behind[subscriber].seq -= count
+        subscriber.is_paused = True
+        if cursors.is_in_step(subscriber, subscriber.window):
+            self._fall_behind(subscriber, topic, cursors)
+        cursors.behind[subscriber].seq = level
+
+    def _serve(self, topic: Topic, pace: TopicPace) -> None:
+        """Write the newest event to those out of step who may have it now."""
+        now = self._loop.time()
+        for subscriber in pace.ready(now, topic.log.visible):
+            if subscriber.is_paused:
+                pace.halt(subscriber)
+                continue
+            place = pace.cursors.behind[subscriber]
+            page = self._pages.follow(topic, place, subscriber.window)
+            if page is None:
+                pace.halt(subscriber)
+                self._readings.read(subscriber, topic, place)
+            elif not self._deliver(subscriber, topic, place, page):
+                pace.halt(subscriber)
+            elif page.fates.delivered:
+                pace.served(subscriber, now)
+        self._settle_paused()
 
     def _catch_up(self) -> None:
         """Write a page each to those who are behind, as many as go in one turn."""
@@ -371,107 +437,63 @@ class FanOut:
             del self._catching[subscriber]
             if not subscriber.is_paused and self._advance(subscriber):
                 self._catching[subscriber] = None
+            if self._pages.deflated > DEFLATED_AT_ONCE:
+                break
         self._settle_paused()
 
     def _advance(self, subscriber: Subscriber) -> bool:
         """Go on with the topic whose turn it is; tell whether more can follow."""
-        topic = next(iter(subscriber.behind))
-        if topic.cursors.rejoin(subscriber, subscriber.write):
+        topic, form = next(iter(subscriber.behind)), subscriber.window
+        cursors = topic.cursors
+        place = cursors.behind[subscriber]
+        if place.start is None and cursors.rejoin(
+            subscriber, subscriber.write, form=form
+        ):
             del subscriber.behind[topic]
             if not subscriber.behind:
                 subscriber.caught_up()
             return bool(subscriber.behind)
-        place, log = topic.cursors.behind[subscriber], topic.log
-        if place.seq < log.base.seq:
-            self._announce_gap(subscriber, topic, place)
-        elif log.is_in_memory(place.seq):
-            data, to = self._page(topic, place.seq)
-            self._deliver(subscriber, topic, data, to)
-        else:
-            self._read(subscriber, topic, place.seq)
+        page = self._pages.follow(topic, place, form)
+        if page is None:
+            self._readings.read(subscriber, topic, place)
             return False
+        self._deliver(subscriber, topic, place, page)
         # The other topics have their turn before this one has another.
-        if topic in subscriber.behind:
-            subscriber.behind[topic] = subscriber.behind.pop(topic)
+        subscriber.behind[topic] = subscriber.behind.pop(topic)
         return True
 
-    def _announce_gap(self, subscriber: Subscriber, topic: Topic, place: Place) -> None:
-        base = topic.log.base
-        gap = make_gap(topic.log.topic, place.seq + 1, base)
-        if not self._write(subscriber, gap):
-            return
-        topic.account.gapped += base.seq - place.seq
-        place.seq = base.seq
-        # What follows is a replay of all that is left.
-        place.is_live = False
-
     def _deliver(
-        self, subscriber: Subscriber, topic: Topic, data: bytes, to: int
+        self, subscriber: Subscriber, topic: Topic, place: Place, page: Page
+    ) -> bool:
+        """Write to somebody with a place of its own; tell whether that was possible."""
+        if place.start is not None:
+            page = self._pages.announced(topic, place.start, page)
+        fates = page.fates
+        if not self._write(subscriber, page.data, ((topic.account, fates),)):
+            return False
+        if not place.is_live:
+            self._tally.replayed += fates.delivered
+        if place.is_latest and fates.conflated:
+            self._tally.slow["conflate"] += 1
+        place.start, place.seq, place.at = None, page.to, self._wall()
+        place.offset += page.size
+        # What follows behind a gap is a replay of all that is left.
+        place.is_live = place.is_live and not fates.gapped
+        return True
+
+    def _deliver_read(
+        self, waiting: list[Subscriber], topic: Topic, page: Page
     ) -> None:
-        place = topic.cursors.behind[subscriber]
-        if not self._write(subscriber, data):
-            return
-        topic.account.delivered += to - place.seq
-        place.seq = to
-        place.offset += len(data)
-        place.at = self._wall()
-
-    def _read(self, subscriber: Subscriber, topic: Topic, after: int) -> None:
-        """Fetch a page from the log, once for all who wait for the same one."""
-        waiting = topic.readings.get(after)
-        if waiting is not None:
-            waiting.append(subscriber)
-            return
-        topic.readings[after] = [subscriber]
-        self._start(self._fetch(topic, after))
-
-    async def _fetch(self, topic: Topic, after: int) -> None:
-        try:
-            entries = await self._log.since(
-                topic.log.topic, after, entries=PAGE_BYTES, size=PAGE_BYTES
-            )
-        except Exception:
-            for subscriber in topic.readings.pop(after):
-                subscriber.stranded()
-            raise
-        waiting = topic.readings.pop(after)
-        # Retention may have moved on meanwhile: then a gap is due, not this page.
-        if entries and entries[0].seq == after + 1:
-            data = b"".join([entry.frame for entry in entries])
-            for subscriber in waiting:
-                place = topic.cursors.behind.get(subscriber)
-                if place and place.seq == after and not subscriber.is_paused:
-                    self._deliver(subscriber, topic, data, entries[-1].seq)
+        """Write a page that was read from the log to all who wait for it."""
         for subscriber in waiting:
-            if subscriber.behind and not subscriber.is_paused:
-                self._catching[subscriber] = None
-                self._schedule()
+            if not subscriber.is_paused:
+                place = topic.cursors.behind[subscriber]
+                self._deliver(subscriber, topic, place, page)
+        self._pages.clear()
 
     def __repr__(self) -> str:
         """Show how much there is to do."""
-        return f"<FanOut {len(self._dirty)} dirty, {len(self._catching)} catching up>"
-
-
-class _Parcel:
-    """What one subscriber gets of several topics in one write."""
-
-    __slots__ = ("_parts", "_size", "counts")
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-        self.counts: dict[Topic, int] = {}
-
-    def offer(self, topic: Topic, data: bytes, count: int) -> bool:
-        """Add bytes, if there is room; tell whether there was."""
-        if self._parts and self._size + len(data) > PAGE_BYTES:
-            return False
-        self._parts.append(data)
-        self._size += len(data)
-        self.counts[topic] = self.counts.get(topic, 0) + count
-        return True
-
-    @property
-    def data(self) -> bytes:
-        """All of it."""
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return (
+            f"<FanOut {len(self._dirty)} dirty, {len(self._catching)} catching up, "
+            f"{self._conflation!r}>"
+        )

@@ -3,21 +3,23 @@
 It refuses to know sockets, and how a request was read.
 """
 
-import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from wavetank import __version__
-from wavetank.hub.access import Action, Claims, may
-from wavetank.hub.aio.fanout import Topic
+from wavetank.hub.access import Action, Claims, may, shown
 from wavetank.hub.aio.node import Node
+from wavetank.hub.aio.receipt import Accepted, Refused, publish
 from wavetank.hub.aio.status import describe
 from wavetank.hub.limits import Bucket
 from wavetank.hub.opening import judge_rights, unauthorized
-from wavetank.hub.rules import Objection, judge_publish
+from wavetank.hub.requests import METHODS
+from wavetank.hub.rules import judge_publish
 from wavetank.protocol import (
+    ERRORS,
     CommandError,
     Error,
     ErrorCode,
@@ -31,6 +33,9 @@ from wavetank.protocol.asyncapi import document
 from wavetank.wire import Refusal, Request, encode_response
 
 __all__ = ["Answer", "Pages", "encode_answer", "encode_refused"]
+
+MOST_USERS = 10_000
+"""Users whose rate over HTTP is remembered; beyond them, the longest silent goes."""
 
 
 class Answer(NamedTuple):
@@ -61,9 +66,15 @@ _TRANSPORT_SECURITY = ("Strict-Transport-Security", "max-age=31536000")
 
 
 def encode_answer(
-    answer: Answer, wall: float, *, strict_transport: bool, is_head: bool = False
+    answer: Answer,
+    wall: float,
+    *,
+    strict_transport: bool,
+    is_head: bool = False,
+    is_kept: bool = False,
+    is_old: bool = False,
 ) -> bytes:
-    """Return the bytes of a response; the connection ends behind it.
+    """Return the bytes of a response.
 
     Args:
         answer: What it says.
@@ -71,14 +82,19 @@ def encode_answer(
         strict_transport: Whether browsers shall use TLS from now on; not on
             loopback, where it would lock out every other program of the machine.
         is_head: Whether the request was HEAD, which has no body.
+        is_kept: Whether the connection goes on behind it.
+        is_old: Whether the request was of HTTP/1.0, which has to be told that.
     """
     fields = [
         ("Date", formatdate(wall, usegmt=True)),
         ("Content-Type", answer.content_type),
         *answer.headers,
         *_SECURITY,
-        ("Connection", "close"),
     ]
+    if not is_kept:
+        fields.append(("Connection", "close"))
+    elif is_old:
+        fields.append(("Connection", "keep-alive"))
     if strict_transport:
         fields.append(_TRANSPORT_SECURITY)
     if is_head:
@@ -87,29 +103,33 @@ def encode_answer(
     return encode_response(answer.status, fields, answer.body)
 
 
-def encode_refused(refusal: Refusal, wall: float, *, strict_transport: bool) -> bytes:
-    """Return the bytes of a refusal; the connection ends behind it."""
+def encode_refused(
+    refusal: Refusal,
+    wall: float,
+    *,
+    strict_transport: bool,
+    is_head: bool = False,
+    ref: str = "",
+) -> bytes:
+    """Return the bytes of a refusal; the connection ends behind it.
+
+    Args:
+        refusal: Why.
+        wall: Seconds since 1970.
+        strict_transport: As in ``encode_answer``.
+        is_head: As in ``encode_answer``.
+        ref: Names the incident, as in the log.
+    """
     # An opening handshake that is refused says what it wants in Connection.
-    headers = tuple(
-        field for field in refusal.headers if field[0].lower() != "connection"
-    )
+    headers = [field for field in refusal.headers if field[0].lower() != "connection"]
+    if ref:
+        headers.append(("Wavetank-Ref", ref))
     body = f"{refusal.text}\n".encode("utf-8", "replace")
-    answer = Answer(refusal.status, body, headers=headers)
-    return encode_answer(answer, wall, strict_transport=strict_transport)
+    answer = Answer(refusal.status, body, headers=tuple(headers))
+    return encode_answer(
+        answer, wall, strict_transport=strict_transport, is_head=is_head
+    )
 
-
-_STATUS = {
-    ErrorCode.INVALID_JSON: 400,
-    ErrorCode.INVALID_MESSAGE: 400,
-    ErrorCode.UNKNOWN_TYPE: 400,
-    ErrorCode.INVALID_TOPIC: 400,
-    ErrorCode.TOPIC_FORBIDDEN: 403,
-    ErrorCode.TOO_MANY_TOPICS: 409,
-    ErrorCode.PAYLOAD_TOO_LARGE: 413,
-    ErrorCode.RATE_LIMITED: 429,
-    ErrorCode.UNAVAILABLE: 503,
-}
-"""What an error code of the protocol is in HTTP."""
 
 Handler = Callable[["Pages", Claims | None, bytes], Awaitable[Answer]]
 
@@ -131,8 +151,7 @@ class Pages:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        rate = node.config.limits.publish_per_s
-        self._publishes = Bucket(rate, node.clock.now())
+        self._publishes: OrderedDict[str, Bucket] = OrderedDict()
         self._asyncapi = b""
 
     def judge(self, request: Request) -> Claims | Refusal | None:
@@ -143,13 +162,13 @@ class Pages:
         """
         page = _PAGES.get(request.path)
         if page is None:
-            return Refusal(404, f"there is nothing at {request.path}")
+            return Refusal(404, f"there is nothing at {shown(request.path)}")
         allowed = ("GET", "HEAD") if page.method == "GET" else (page.method,)
+        if request.method not in METHODS:
+            return Refusal(501, f"the method {shown(request.method)} is not known")
         if request.method not in allowed:
             words = f"{request.path} takes {' and '.join(allowed)}"
             return Refusal(405, words, (("Allow", ", ".join(allowed)),))
-        if request.version == "HTTP/1.1" and len(request.headers.all("Host")) != 1:
-            return Refusal(400, "Host has to be there once (RFC 9112 3.2)")
         return self._judge_rights(request, page.action) if page.action else None
 
     def _judge_rights(
@@ -180,13 +199,24 @@ class Pages:
 
     async def _ready(self, claims: Claims | None, body: bytes) -> Answer:
         del claims, body
-        if self._node.is_draining:
-            return Answer(503, b"draining\n", headers=(("Retry-After", "5"),))
+        node = self._node
+        states = {"draining": node.is_draining, "degraded": node.is_degraded}
+        words = " ".join(word for word, holds in states.items() if holds)
+        if words:
+            return Answer(503, f"{words}\n".encode(), headers=_RETRY)
         return Answer(200, b"ready\n")
+
+    async def _metrics(self, claims: Claims | None, body: bytes) -> Answer:
+        del claims, body
+        # Who never looks at metrics never loads what writes them.
+        from wavetank.hub.aio.metrics import expose
+
+        text, content_type = await expose(self._node)
+        return Answer(200, text, content_type)
 
     async def _status(self, claims: Claims | None, body: bytes) -> Answer:
         del claims, body
-        return _json(200, describe(self._node))
+        return _json(200, await describe(self._node))
 
     async def _describe_protocol(self, claims: Claims | None, body: bytes) -> Answer:
         del claims, body
@@ -194,81 +224,87 @@ class Pages:
             self._asyncapi = _json(200, document(__version__)).body
         return Answer(200, self._asyncapi, "application/json")
 
+    # Publishing.
+
     async def _publish(self, claims: Claims | None, body: bytes) -> Answer:
         node = self._node
         command = decode_publish(body)
         if isinstance(command, CommandError):
-            objection = Objection(command.code, command.message, command.path)
-            return self._refuse(command.id, objection)
+            code, path = command.code, command.path or None
+            return self._refuse(command.id, code, command.message, path=path)
         rights = claims or node.anonymous
         problem = judge_publish(command, rights, node.config.limits)
         if problem is not None:
-            return self._refuse(command.id, problem)
-        wait = self._publishes.take(node.clock.now())
+            code, path = problem.code, problem.path or None
+            return self._refuse(command.id, code, problem.message, path=path)
+        user = rights.user if rights else ""
+        wait = self._take(user)
         if wait:
-            problem = Objection(ErrorCode.RATE_LIMITED, "")
-            return self._refuse(command.id, problem, bucket="publish", retry_after=wait)
-        receipt = _Receipt()
-        refused = node.publish(command.topic, command.payload, receipt, command.id)
-        if refused is not None:
-            return self._refuse(command.id, Objection(*refused))
-        seq, epoch = await receipt.done
-        # Without an id in the request there is null in the answer.
+            node.tally.rate_limited["publish"] += 1
+            more = {"bucket": "publish", "retry_after": wait}
+            return self._refuse(command.id, ErrorCode.RATE_LIMITED, "", **more)
+        outcome = await publish(node, command, user)
+        if isinstance(outcome, Refused):
+            # The node has counted this one.
+            return self._say(command.id, outcome)
+        return self._confirm(command.id, outcome)
+
+    def _take(self, user: str) -> float:
+        """Take from a user's bucket; return the seconds to wait if it is empty."""
+        rate = self._node.config.limits.publish_per_s
+        if rate is None:
+            return 0.0
+        now = self._node.clock.now()
+        bucket = self._publishes.pop(user, None) or Bucket(rate, now)
+        self._publishes[user] = bucket
+        if len(self._publishes) > MOST_USERS:
+            self._publishes.popitem(last=False)
+        return bucket.take(now)
+
+    def _confirm(self, id: Id | None, outcome: Accepted) -> Answer:
+        log = outcome.topic.log
         published = Published(
-            id=cast(Id, command.id),
-            topic=command.topic,
-            epoch=epoch,
-            seq=seq,
-            duplicate=False,
+            # Without an id in the request there is null in the answer.
+            id=id,
+            topic=log.topic,
+            epoch=log.epoch,
+            seq=outcome.seq,
+            duplicate=outcome.is_duplicate,
         )
         return Answer(200, encode_reply(published), "application/json")
 
     def _refuse(
-        self,
-        id: Id | None,
-        problem: Objection,
-        *,
-        bucket: str | None = None,
-        retry_after: float | None = None,
+        self, id: Id | None, code: ErrorCode, message: str, **more: Any
     ) -> Answer:
-        error = Error.of(
-            problem.code,
-            problem.message,
-            id=id,
-            at=self._node.clock.wall(),
-            path=problem.path or None,
-            bucket=bucket,
-            retry_after=retry_after,
-        )
+        tally = self._node.tally
+        tally.published["rejected"] += 1
+        return self._say(id, Refused(code, message, more))
+
+    def _say(self, id: Id | None, outcome: Refused) -> Answer:
+        self._node.tally.errors[outcome.code] += 1
+        wall = self._node.clock.wall()
+        error = Error.of(outcome.code, outcome.message, id=id, at=wall, **outcome.more)
         headers: tuple[tuple[str, str], ...] = ()
-        if retry_after is not None:
-            headers = (("Retry-After", str(int(retry_after) + 1)),)
-        status = _STATUS[problem.code]
+        wait = outcome.more.get("retry_after")
+        if wait is not None:
+            headers = (("Retry-After", str(int(wait) + 1)),)
+        status = ERRORS[outcome.code].status
+        if status == 503:
+            headers = _RETRY
         return Answer(status, encode_push(error), "application/json", headers)
 
+
+_RETRY = (("Retry-After", "5"),)
 
 _PAGES: dict[str, _Page] = {
     "/healthz": _Page("GET", Pages._health),
     "/readyz": _Page("GET", Pages._ready),
+    "/metrics": _Page("GET", Pages._metrics, Action.OPERATE),
     "/asyncapi.json": _Page("GET", Pages._describe_protocol),
     "/api/websocket/status": _Page("GET", Pages._status, Action.OPERATE),
     "/api/publish": _Page("POST", Pages._publish, Action.PUBLISH),
 }
 """Everything that is answered over HTTP."""
-
-
-class _Receipt:
-    """Waits for one publication."""
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[tuple[int, str]] = loop.create_future()
-
-    def published(self, id: Id | None, topic: Topic, seq: int) -> None:
-        """Hear that it has its durability."""
-        del id
-        if not self.done.done():
-            self.done.set_result((seq, topic.log.epoch))
 
 
 def _json(status: int, value: Any) -> Answer:

@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
+from wavetank.hub.access import Denied
 from wavetank.hub.aio.fanout import PAGE_BYTES, Subscriber, Topic
 from wavetank.hub.aio.node import Node
-from wavetank.hub.effects import Beat, Close, Effect, Moment, Perform, Send
+from wavetank.hub.aio.patterns import MOST_TOPICS
+from wavetank.hub.effects import Beat, Close, Effect, Forbid, Moment, Perform, Send
 from wavetank.hub.recovery import Begin
 from wavetank.hub.session import Session
 from wavetank.protocol import (
@@ -24,12 +26,16 @@ from wavetank.protocol import (
     Push,
     Reply,
     Subscribe,
+    Subscribed,
+    SubscribedPattern,
     Unsubscribe,
     Unsubscribed,
+    encode_published,
     encode_reply,
     format_tag,
+    is_pattern,
 )
-from wavetank.wire import Message, Opcode, encode_frame
+from wavetank.wire import Message, Opcode, encode_frame, encode_text
 
 __all__ = ["MOST_UNANSWERED", "Link", "Member"]
 
@@ -56,6 +62,10 @@ class Link(Protocol):
         """Read again."""
         ...
 
+    def finished(self) -> None:
+        """Hear that every command that was taken has its answer."""
+        ...
+
 
 class Member(Subscriber):
     """One connection of the hub.
@@ -64,6 +74,7 @@ class Member(Subscriber):
         node: Where it is a member.
         link: Its connection.
         session: Its state.
+        window: Bits of the LZ77 window agreed for what it gets; None: uncompressed.
     """
 
     __slots__ = (
@@ -73,6 +84,7 @@ class Member(Subscriber):
         "_is_held",
         "_is_signed_in",
         "_is_taking",
+        "_is_woken",
         "_link",
         "_node",
         "_outbox",
@@ -81,8 +93,10 @@ class Member(Subscriber):
         "session",
     )
 
-    def __init__(self, node: Node, link: Link, session: Session) -> None:
-        super().__init__(session.name, link.write)
+    def __init__(
+        self, node: Node, link: Link, session: Session, *, window: int | None = None
+    ) -> None:
+        super().__init__(session.name, link.write, window)
         self.session = session
         self._node = node
         self._link = link
@@ -95,11 +109,13 @@ class Member(Subscriber):
         self._is_draining = False
         self._is_signed_in = False
         self._is_taking = False
+        self._is_woken = False
 
     # What the connection tells.
 
     def open(self, *, is_supported: bool) -> None:
         """Greet."""
+        self._node.members[self] = None
         if self.session.claims is not None:
             self._is_signed_in = True
         self._do(self.session.open(self._node.moment(), is_supported=is_supported))
@@ -121,8 +137,11 @@ class Member(Subscriber):
 
     def hear_pong(self, payload: bytes) -> None:
         """Take a pong."""
-        if self.session.patience.heartbeat is not None:
-            self.session.patience.heartbeat.pong(payload)
+        heartbeat = self.session.patience.heartbeat
+        if heartbeat is not None:
+            taken = heartbeat.pong(payload, self._node.clock.now())
+            if taken is not None:
+                self._node.tally.rtt.observe(taken)
 
     def settle(self) -> None:
         """Write the answers that have gathered, in one go."""
@@ -169,9 +188,22 @@ class Member(Subscriber):
         if not self.behind:
             self._do(self.session.leave())
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether every command that was taken has its answer."""
+        return not (self._inbox or self._is_busy or self._unanswered)
+
+    def recheck(self) -> None:
+        """End where the key that vouched for its token was withdrawn."""
+        claims = self.session.claims
+        if claims is not None and not self._node.tokens.knows(claims):
+            self._do(self.session.revoked(self._node.moment()))
+            self.settle()
+
     def lost(self) -> None:
         """Hear that the connection is gone, or that nothing may be written."""
-        self._node.unsubscribe_all(self)
+        self._node.members.pop(self, None)
+        self._node.unsubscribe_all(self, self.session.topics)
         self.session.closed()
         self._inbox = None
         self._outbox.clear()
@@ -191,15 +223,58 @@ class Member(Subscriber):
         """Ask the client to come back with its positions."""
         self._do(self.session.close(CloseCode.RESUME, "the log cannot be read now"))
 
-    def published(self, id: Id | None, topic: Topic, seq: int) -> None:
+    def outgrown(self, pattern: str) -> None:
+        """End a subscription that has come to match too many topics."""
+        # Not now: others are being entered into the topic that was one too many.
+        self._node.call_soon(lambda: self._do_apart(self.session.outgrown(pattern)))
+
+    def _do_apart(self, effects: list[Effect]) -> None:
+        if self.session.is_open:
+            self._do(effects)
+            self.settle()
+
+    # What a publication comes to.
+
+    def published(
+        self, id: Id | None, topic: Topic, seq: int | None, *, duplicate: bool
+    ) -> None:
         """Answer a publish."""
-        self._unanswered -= 1
-        if not self.session.is_open or id is None:
+        if id is None or not self._is_answered():
             return
-        name, epoch = topic.log.topic, topic.log.epoch
-        self._send(Published(id=id, topic=name, epoch=epoch, seq=seq, duplicate=False))
-        if not self._is_taking:
-            # The log has taken its time: nobody else writes this answer.
+        log = topic.log
+        if duplicate or seq is None:
+            reply = Published(
+                id=id,
+                topic=log.topic,
+                epoch=log.epoch,
+                seq=seq,
+                duplicate=duplicate,
+            )
+            self._send(reply)
+        else:
+            self._gather(encode_text(encode_published(id, log.answer_head, seq)))
+
+    def refused(
+        self, id: Id | None, code: ErrorCode, message: str, **more: Any
+    ) -> None:
+        """Answer a publish that was not taken, with or without an id."""
+        if id is None:
+            self._wake()
+        elif not self._is_answered():
+            return
+        if self.session.is_open:
+            self._refuse(id, code, message, **more)
+
+    def _is_answered(self) -> bool:
+        """Count a publish as answered; tell whether the answer can be sent."""
+        self._unanswered -= 1
+        self._wake()
+        return self.session.is_open
+
+    def _wake(self) -> None:
+        """Go on in the next turn, where nobody else writes the answers of this one."""
+        if not self._is_taking and not self._is_woken:
+            self._is_woken = True
             self._node.call_soon(self._go_on)
 
     # Commands, one after the other.
@@ -219,6 +294,7 @@ class Member(Subscriber):
 
     def _go_on(self) -> None:
         """Take the commands that have waited, as far as that is possible now."""
+        self._is_woken = False
         while self._inbox and not self._must_wait:
             data, arrived = self._inbox.popleft()
             self._take(data, self._node.moment(), arrived)
@@ -226,6 +302,8 @@ class Member(Subscriber):
         if self._is_held and not self._inbox and not self._must_wait:
             self._is_held = False
             self._link.release()
+        if self.is_finished:
+            self._link.finished()
 
     def _take(self, data: bytes, at: Moment, arrived: float) -> None:
         self._is_taking = True
@@ -239,6 +317,8 @@ class Member(Subscriber):
                     _WORK[type(command)](self, command)
                 case Send(message):
                     self._send(message)
+                case Forbid(topic, reason):
+                    self._forbid(topic, reason)
                 case Beat(ping):
                     self._beat(ping)
                 case Close(code, reason):
@@ -246,7 +326,9 @@ class Member(Subscriber):
 
     def _send(self, message: Reply | Push) -> None:
         # Replies and pushes are written alike.
-        frame = encode_frame(Opcode.TEXT, encode_reply(cast(Reply, message)))
+        self._gather(encode_text(encode_reply(cast(Reply, message))))
+
+    def _gather(self, frame: bytes) -> None:
         self._outbox.append(frame)
         self._outbox_size += len(frame)
         if self._outbox_size >= PAGE_BYTES:
@@ -258,10 +340,13 @@ class Member(Subscriber):
         if heartbeat is None:
             return
         tags: dict[str, tuple[int, str]] = {}
+        is_settled = self._node.fanout.is_settled
         for name, topic in self.topics.items():
+            if not is_settled(self, topic):
+                continue
             level = topic.cursors.level
             tag = topic.log.tag_at(level)
-            if topic not in self.behind and tag is not None:
+            if tag is not None:
                 tags[name] = (level, format_tag(tag))
         named = heartbeat.choose([(name, place[0]) for name, place in tags.items()])
         tops = {name: tags[name] for name in named}
@@ -269,9 +354,14 @@ class Member(Subscriber):
         if ping is not None:
             self._outbox.append(encode_frame(Opcode.PING, ping))
 
+    def _forbid(self, topic: str, reason: str) -> None:
+        """End a subscription unasked."""
+        self._end_subscription(topic)
+        self._send(Unsubscribed(topic=topic, reason=reason))
+
     def _close(self, code: int, reason: str) -> None:
         self.settle()
-        self._node.unsubscribe_all(self)
+        self._node.unsubscribe_all(self, self.session.topics)
         self._inbox = None
         self._link.close(code, reason)
 
@@ -283,19 +373,13 @@ class Member(Subscriber):
     # The commands.
 
     def _publish(self, command: Publish) -> None:
-        id = command.id
-        if id is None:
-            refused = self._node.publish(command.topic, command.payload, None, None)
-        else:
+        if command.id is not None:
             self._unanswered += 1
-            refused = self._node.publish(command.topic, command.payload, self, id)
-        if refused is not None:
-            self._unanswered -= id is not None
-            self._refuse(id, *refused)
+        self._node.publish(command, self.session.user, self)
 
     def _authenticate(self, command: Auth) -> None:
         claims = self._node.verify(command.token)
-        if claims is not None and not self._is_signed_in:
+        if not isinstance(claims, Denied) and not self._is_signed_in:
             if not self._node.admission.sign_in(claims.user):
                 words = "this user has enough connections"
                 self._do(self.session.close(CloseCode.BUSY, words))
@@ -305,44 +389,73 @@ class Member(Subscriber):
         self._do(self.session.verified(command.id, claims, at))
 
     def _subscribe(self, command: Subscribe) -> None:
-        begin = self._node.find_begin(command)
+        if is_pattern(command.topic):
+            self._start_later(command, self._subscribe_pattern(command))
+            return
+        begin = self._node.reader.find_begin(command)
         if begin is None:
             self._start_later(command, self._subscribe_later(command))
         else:
             self._subscribe_at(command, begin)
 
     async def _subscribe_later(self, command: Subscribe) -> None:
-        begin = await self._node.look_up(command)
+        begin = await self._node.reader.look_up(
+            command.topic, command.since, command.since_time
+        )
         if self.session.is_open:
             self._subscribe_at(command, begin)
 
     def _subscribe_at(self, command: Subscribe, begin: Begin) -> None:
         reply = self._node.subscribe(self, command, begin)
+        self._begin_with(reply, {command.topic: reply.seq})
+
+    async def _subscribe_pattern(self, command: Subscribe) -> None:
+        begins = await self._node.find_begins(command)
+        if not self.session.is_open:
+            return
+        if begins is None:
+            self._forget_unbegun(command.topic)
+            words = f"more than {MOST_TOPICS} topics match {command.topic}"
+            self._refuse(command.id, ErrorCode.TOO_MANY_TOPICS, words)
+            return
+        reply = self._node.subscribe_pattern(self, command, begins)
+        tops = {name: start.seq for name, start in reply.topics.items()}
+        self._begin_with(reply, tops)
+
+    def _end_subscription(self, name: str) -> None:
+        heartbeat = self.session.patience.heartbeat
+        for topic in self._node.unsubscribe(self, name):
+            if heartbeat is not None:
+                heartbeat.unsubscribed(topic)
+
+    def _begin_with(
+        self, reply: Subscribed | SubscribedPattern, tops: dict[str, int]
+    ) -> None:
         heartbeat = self.session.patience.heartbeat
         if heartbeat is not None:
-            heartbeat.subscribed(command.topic, reply.seq)
+            for name, top in tops.items():
+                heartbeat.subscribed(name, top)
         self._send(reply)
         # Events may be written by anybody's turn: the answer has to go first.
         self.settle()
 
     def _unsubscribe(self, command: Unsubscribe) -> None:
-        self._node.unsubscribe(self, command.topic)
-        heartbeat = self.session.patience.heartbeat
-        if heartbeat is not None:
-            heartbeat.unsubscribed(command.topic)
+        self._end_subscription(command.topic)
         self._send(Unsubscribed(topic=command.topic, id=command.id))
 
     def _read(self, command: History) -> None:
-        begin = self._node.find_begin(command)
-        if begin is not None and self._node.is_at_hand(command, begin):
-            self._send(self._node.read(command, begin))
+        begin = self._node.reader.find_begin(command)
+        if begin is not None and self._node.reader.is_at_hand(command, begin):
+            self._send(self._node.reader.read(command, begin))
         else:
             self._start_later(command, self._read_later(command, begin))
 
     async def _read_later(self, command: History, begin: Begin | None) -> None:
         if begin is None:
-            begin = await self._node.look_up(command)
-        page = await self._node.read_log(command, begin)
+            begin = await self._node.reader.look_up(
+                command.topic, command.since, command.since_time
+            )
+        page = await self._node.reader.read_log(command, begin)
         if self.session.is_open:
             self._send(page)
 
@@ -353,14 +466,18 @@ class Member(Subscriber):
         self._is_busy = True
         self._node.start(self._run(command, work))
 
+    def _forget_unbegun(self, name: str) -> None:
+        """Forget a subscription that did not come about, and none from before."""
+        if name not in self.topics and not self._node.has_pattern(self, name):
+            self.session.topics.discard(name)
+
     async def _run(
         self, command: Subscribe | History, work: Coroutine[Any, Any, None]
     ) -> None:
         try:
             await work
         except Exception:
-            if command.topic not in self.topics:
-                self.session.topics.discard(command.topic)
+            self._forget_unbegun(command.topic)
             if self.session.is_open:
                 ref = self._node.new_ref()
                 self._node.logger.exception(

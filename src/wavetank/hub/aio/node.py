@@ -5,46 +5,56 @@ It refuses to know sockets, HTTP and the state of a single connection.
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol
 
-import msgspec
 import structlog
 
 from wavetank.clock import Clock
 from wavetank.errors import LocalError
-from wavetank.hub.access import ANONYMOUS, Claims
-from wavetank.hub.aio.auth import StaticTokens
-from wavetank.hub.aio.fanout import PAGE_BYTES, FanOut, Publisher, Subscriber, Topic
-from wavetank.hub.aio.logs.base import Log
+from wavetank.hub.access import ANONYMOUS, Claims, Denied
+from wavetank.hub.aio.auth import Tokens
+from wavetank.hub.aio.fanout import FanOut, Publisher, Subscriber, Topic
+from wavetank.hub.aio.logs.base import Kept, Log
+from wavetank.hub.aio.patterns import MOST_GROWN, MOST_TOPICS, Patterns
+from wavetank.hub.aio.reader import Reader
+from wavetank.hub.aio.repeats import Repeats
 from wavetank.hub.config import HubConfig
+from wavetank.hub.duplicates import Duplicate, Fresh, Origin
 from wavetank.hub.effects import Moment
 from wavetank.hub.limits import Admission
-from wavetank.hub.log import Entry as LogEntry
 from wavetank.hub.log import Mark, TopicLog
-from wavetank.hub.recovery import Begin, begin_at_time, find_begin, judge
+from wavetank.hub.recovery import Begin
+from wavetank.hub.tally import Tally
 from wavetank.protocol import (
-    HISTORY_LIMIT,
     After,
-    Entry,
     ErrorCode,
-    History,
-    HistoryPage,
     Id,
-    Position,
+    Publish,
+    Start,
     Subscribe,
     Subscribed,
+    SubscribedPattern,
     format_tag,
+    is_pattern,
+    matches,
 )
 
-__all__ = ["HISTORY_MOST", "Node", "Refused"]
+__all__ = ["Member", "Node"]
 
-HISTORY_MOST = 500
-"""Most events in one answer to ``history``."""
+_RESULTS = {
+    ErrorCode.UNAUTHORIZED: "refused",
+    ErrorCode.TOKEN_EXPIRED: "expired",
+}
+"""What a refused token counts as."""
 
-Refused = tuple[ErrorCode, str]
-"""Why a publication was not taken."""
+
+class Member(Protocol):
+    """A connection, as far as a node has to reach all of them."""
+
+    def recheck(self) -> None:
+        """Look again whether it may be here."""
+        ...
 
 
 class Node:
@@ -59,12 +69,13 @@ class Node:
 
     Attributes:
         fanout: Writes events.
+        reader: Reads topics.
         admission: Who is in.
+        tokens: Whose a token is.
+        tally: What has happened, counted.
+        members: Connections that speak.
         is_draining: Whether it is about to stop.
         opened: Connections that there ever were.
-        published: Publications that were taken.
-        closed: Close codes of connections that have ended, counted.
-        refused: Reasons of refused handshakes, counted.
     """
 
     def __init__(
@@ -82,19 +93,52 @@ class Node:
         self.rng = rng
         self.log = log
         self.log.listener = self
+        self.tally = Tally()
         self._loop = asyncio.get_running_loop()
-        self.fanout = FanOut(self._loop, log, wall=clock.wall, start=self.start)
+        self.fanout = FanOut(
+            self._loop,
+            log,
+            wall=clock.wall,
+            now=clock.now,
+            start=self.start,
+            tally=self.tally,
+        )
+        self.reader = Reader(log, self._view)
         self.admission = Admission(config.crowd)
+        self.tokens = Tokens(config)
+        self.members: dict[Member, None] = {}
         self.is_draining = False
-        self.closed: Counter[int] = Counter()
-        self.refused: Counter[str] = Counter()
-        self._tokens = StaticTokens(config.tokens, config.operator_tokens)
         self._topics: dict[str, Topic] = {}
+        self._patterns = Patterns()
+        self._repeats = Repeats()
         self._kept = 0
-        self.published = 0
+        self._is_appending = False
         self.opened = 0
         self._started_at = clock.now()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Open the log and take up the topics that it has kept.
+
+        Raises:
+            UsageError: If it cannot be used as it is.
+            TargetError: If it cannot be had.
+        """
+        for kept in await self.log.open():
+            self._take_up(kept)
+
+    def _take_up(self, kept: Kept) -> None:
+        log = TopicLog.resumed(
+            kept.topic,
+            kept.epoch,
+            base=kept.base,
+            top=kept.top,
+            at=kept.at,
+            ring=self.config.ring,
+        )
+        self._topics[kept.topic] = Topic(log)
+        self._kept += 1
+        self._repeats.restore(kept)
 
     # Time, names, tasks.
 
@@ -111,9 +155,23 @@ class Node:
         """Return a name for an incident, for the log and for whoever met it."""
         return f"r-{self.rng.getrandbits(32):08x}"
 
-    def verify(self, token: str) -> Claims | None:
-        """Return whose token it is, or None."""
-        return self._tokens.verify(token)
+    def verify(self, token: str) -> Claims | Denied:
+        """Return whose token it is, or why it is nobody's."""
+        found = self.tokens.verify(token, self.clock.wall())
+        result = _RESULTS[found.code] if isinstance(found, Denied) else "accepted"
+        self.tally.auth[result] += 1
+        return found
+
+    def recheck(self) -> None:
+        """Let every connection look again whether it may be here."""
+        for member in list(self.members):
+            member.recheck()
+
+    def tend(self) -> None:
+        """Do what is due about once a second."""
+        wall = self.clock.wall()
+        self.log.tend(wall)
+        self._repeats.tend(wall)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call in the next turn of the loop."""
@@ -148,16 +206,16 @@ class Node:
         """Return a topic, new where there is none of that name."""
         topic = self._topics.get(name)
         if topic is None:
-            log = TopicLog(name, self.log.epoch, ring=self.config.ring)
-            topic = self._topics[name] = Topic(log)
+            topic = self._topics[name] = Topic(self._new_log(name))
         return topic
+
+    def _new_log(self, name: str) -> TopicLog:
+        return TopicLog(name, self.log.epoch_of(name), ring=self.config.ring)
 
     def _view(self, name: str) -> TopicLog:
         """Return a topic's log to look at; an empty one keeps no state."""
         topic = self._topics.get(name)
-        if topic is not None:
-            return topic.log
-        return TopicLog(name, self.log.epoch, ring=self.config.ring)
+        return self._new_log(name) if topic is None else topic.log
 
     def _forget_idle(self, topic: Topic) -> None:
         if topic.is_idle:
@@ -165,46 +223,134 @@ class Node:
 
     # Publishing.
 
-    def publish(
-        self, name: str, payload: bytes, publisher: Publisher | None, id: Id | None
-    ) -> Refused | None:
-        """Append a publication.
+    def publish(self, command: Publish, user: str, publisher: Publisher) -> None:
+        """Append a publication; the publisher hears what becomes of it.
 
         Args:
-            name: Of the topic; it is valid and may be written to.
-            payload: One JSON text.
-            publisher: Told once it has its durability, maybe before this returns.
-            id: Handed back to the publisher.
-
-        Returns:
-            Why it was not taken, or None.
+            command: Judged before: its topic is valid and may be written to.
+            user: Who publishes; keys and producers are told apart by users.
+            publisher: Hears of it once it has its durability, maybe before this
+                returns, or that it was not taken.
         """
-        topic = self._topic(name)
-        if not topic.log.top:
-            most = self.config.node_topics
-            if most is not None and self._kept >= most:
-                self._forget_idle(topic)
-                return ErrorCode.TOO_MANY_TOPICS, f"this hub keeps {most} topics"
-            self._kept += 1
+        name = command.topic
+        topic = self._topics.get(name)
+        if topic is None or not topic.log.top:
+            topic = self._begin_topic(name, command.id, publisher)
+            if topic is None:
+                return
+        origin = None
+        if command.key is not None or command.producer is not None:
+            origin = Origin.of(user, command)
+            if not self._is_fresh(topic, command, user, publisher):
+                return
+        wall = self.clock.wall()
         try:
-            entry = topic.log.append(payload, self.clock.wall())
+            entry = topic.log.append(command.payload, wall)
         except LocalError as error:
-            return ErrorCode.UNAVAILABLE, str(error)
-        self.published += 1
-        if publisher is not None:
-            topic.waiting.append((entry.seq, publisher, id))
-        self.log.append(name, entry)
-        return None
+            self.tally.published["unavailable"] += 1
+            publisher.refused(command.id, ErrorCode.UNAVAILABLE, str(error))
+            return
+        topic.waiting.append((entry.seq, publisher, command.id, False))
+        if origin is not None:
+            self._repeats.note(name, origin, entry.seq, wall)
+        self._is_appending = True
+        self.log.append(name, entry, origin)
+        self._is_appending = False
+
+    def _begin_topic(
+        self, name: str, id: Id | None, publisher: Publisher
+    ) -> Topic | None:
+        """Return a topic for its first publication; None where there are too many."""
+        most = self.config.node_topics
+        if most is not None and self._kept >= most:
+            words = f"this hub keeps {most} topics"
+            self.tally.published["rejected"] += 1
+            publisher.refused(id, ErrorCode.TOO_MANY_TOPICS, words)
+            return None
+        self._kept += 1
+        topic = self._topic(name)
+        for subscriber, pattern, deliver in self._patterns.born(name):
+            if name in subscriber.topics:
+                continue
+            if len(subscriber.topics) >= MOST_GROWN:
+                subscriber.outgrown(pattern)
+                continue
+            self.fanout.enter(subscriber, topic, 0, deliver=deliver, is_announced=False)
+        return topic
+
+    def _is_fresh(
+        self, topic: Topic, command: Publish, user: str, publisher: Publisher
+    ) -> bool:
+        """Tell whether nobody has published this before; else answer it."""
+        judged = self._repeats.judge(command, user, self.clock.wall())
+        if isinstance(judged, Fresh):
+            return True
+        if isinstance(judged, Duplicate):
+            self.tally.published["duplicate"] += 1
+            self._answer_again(topic, judged.seq, command.id, publisher)
+        else:
+            self.tally.published["rejected"] += 1
+            publisher.refused(
+                command.id,
+                judged.code,
+                judged.message,
+                path=judged.path or None,
+                expected=judged.expected,
+            )
+        return False
+
+    def _answer_again(
+        self, topic: Topic, seq: int | None, id: Id | None, publisher: Publisher
+    ) -> None:
+        """Answer a duplicate, once the first one has its durability."""
+        if seq is None or seq <= topic.log.visible:
+            if id is not None:
+                publisher.published(id, topic, seq, duplicate=True)
+            return
+        waiting = topic.waiting
+        place = len(waiting)
+        while place and waiting[place - 1][0] > seq:
+            place -= 1
+        waiting.insert(place, (seq, publisher, id, True))
+
+    # What the log tells.
 
     def durable(self, topic: str, seq: int) -> None:
         """Show everything up to ``seq``; the log calls this."""
         known = self._topics[topic]
-        known.log.reveal(seq)
+        log = known.log
+        count = seq - log.visible
+        first_at = log.ring[log.visible + 1].at
+        log.reveal(seq)
+        tally = self.tally
+        tally.published["accepted"] += count
+        if self._is_appending:
+            # At once: not worth a look at the clock.
+            tally.append.counts[0] += count
+        else:
+            tally.append.observe(self.clock.wall() - first_at, count)
+        self._repeats.settle(topic, seq)
         waiting = known.waiting
         while waiting and waiting[0][0] <= seq:
-            done, publisher, id = waiting.popleft()
-            publisher.published(id, known, done)
+            done, publisher, id, is_duplicate = waiting.popleft()
+            if id is not None:
+                publisher.published(id, known, done, duplicate=is_duplicate)
         self.fanout.published(known)
+
+    def refused(self, topic: str, seq: int, reason: str) -> None:
+        """Take back everything from ``seq`` on; the log calls this."""
+        known = self._topics[topic]
+        known.log.take_back(seq)
+        self._repeats.take_back(topic, seq)
+        lost = []
+        while known.waiting and known.waiting[-1][0] >= seq:
+            lost.append(known.waiting.pop())
+        self.tally.published["unavailable"] += len(lost)
+        if not known.log.top:
+            self._kept -= 1
+            self._forget_idle(known)
+        for _, publisher, id, _ in reversed(lost):
+            publisher.refused(id, ErrorCode.UNAVAILABLE, reason)
 
     def trimmed(self, topic: str, base: Mark) -> None:
         """Forget everything up to ``base``; the log calls this."""
@@ -213,34 +359,7 @@ class Node:
         if not known.is_dirty:
             known.log.settle(known.cursors.level)
 
-    # Subscribing and reading.
-
-    def find_begin(self, command: Subscribe | History) -> Begin | None:
-        """Decide where to start; None where ``look_up`` has to be asked."""
-        since = command.since
-        if isinstance(command, History) and command.since_time is None:
-            since = since or "earliest"
-        begin = find_begin(self._view(command.topic), since, command.since_time)
-        if begin is not None and isinstance(command, History) and not _asks(command):
-            # Nobody asked for a start, so nothing is claimed about one.
-            return Begin(begin.after, begin.tag)
-        return begin
-
-    async def look_up(self, command: Subscribe | History) -> Begin:
-        """Decide where to start with what the log knows and memory does not."""
-        name, since = command.topic, command.since
-        if command.since_time is not None:
-            after = await self.log.seek(name, command.since_time) - 1
-        else:
-            after = cast(Position, since).seq
-        found = await self.log.since(name, after - 1, entries=1, size=0)
-        tag = found[0].tag if found and found[0].seq == after else None
-        view = self._view(name)
-        if isinstance(since, Position):
-            return judge(view, since, tag)
-        begin = begin_at_time(view, after, tag)
-        # Between the two questions retention has moved on: what is left is all.
-        return begin or Begin(view.base.seq, view.base.tag, recovered=True)
+    # Subscribing.
 
     def subscribe(
         self, subscriber: Subscriber, command: Subscribe, begin: Begin
@@ -249,66 +368,90 @@ class Node:
 
         The caller sends the answer before it lets the loop go on.
         """
-        topic = self._topic(command.topic)
-        if command.topic in subscriber.topics:
-            self.fanout.leave(subscriber, topic)
-        self.fanout.enter(subscriber, topic, begin.after)
-        log = topic.log
-        return Subscribed(
-            id=command.id,
-            topic=command.topic,
-            epoch=log.epoch,
-            seq=log.visible,
-            tag=format_tag(log.visible_tag),
-            oldest=log.oldest,
-            recovered=begin.recovered,
-            reason=begin.reason,
-            after=After(begin.after, format_tag(begin.tag)),
-        )
+        topic = self._enter(subscriber, command.topic, begin, command)
+        start = _start(topic.log, begin)
+        return Subscribed(id=command.id, topic=command.topic, **start)
 
-    def unsubscribe(self, subscriber: Subscriber, name: str) -> None:
-        """End a subscription, if there is one."""
-        topic = subscriber.topics.get(name)
-        if topic is not None:
+    def _enter(
+        self, subscriber: Subscriber, name: str, begin: Begin, command: Subscribe
+    ) -> Topic:
+        topic = self._topic(name)
+        if name in subscriber.topics:
             self.fanout.leave(subscriber, topic)
-            self._forget_idle(topic)
+        deliver = command.deliver or "all"
+        self.fanout.enter(subscriber, topic, begin.after, deliver=deliver)
+        self.tally.began(recovered=begin.recovered, reason=begin.reason)
+        return topic
 
-    def unsubscribe_all(self, subscriber: Subscriber) -> None:
-        """End all subscriptions of somebody."""
+    async def find_begins(self, command: Subscribe) -> dict[str, Begin] | None:
+        """Find the topics of a pattern, and where to start with each.
+
+        Returns:
+            What ``subscribe_pattern`` needs, without anything that runs between;
+            None where more match than a reply may name.
+        """
+        pattern = command.topic
+        named = [name for name in command.since_each or () if matches(pattern, name)]
+        with self._patterns.watch(pattern) as watch:
+            watch.found.update(dict.fromkeys(named))
+            if not await watch.look(self._topics, MOST_TOPICS):
+                return None
+            begins = await self.reader.begin_each(list(watch.found), command)
+        if len(watch.found) > MOST_TOPICS:
+            return None
+        for name in watch.found:
+            if name not in begins and (name in named or self._view(name).top):
+                begins[name] = self.reader.begin_new(name, command)
+        return begins
+
+    def subscribe_pattern(
+        self, subscriber: Subscriber, command: Subscribe, begins: Mapping[str, Begin]
+    ) -> SubscribedPattern:
+        """Begin a subscription to a pattern, in place of one to the same pattern.
+
+        The caller sends the answer before it lets the loop go on.
+        """
+        pattern = command.topic
+        self.unsubscribe(subscriber, pattern)
+        self._patterns.enter(subscriber, pattern, command.deliver or "all")
+        starts = {}
+        for name, begin in begins.items():
+            topic = self._enter(subscriber, name, begin, command)
+            starts[name] = Start(**_start(topic.log, begin))
+        return SubscribedPattern(id=command.id, topic=pattern, topics=starts)
+
+    def has_pattern(self, subscriber: Subscriber, pattern: str) -> bool:
+        """Tell whether somebody is subscribed to a pattern."""
+        return self._patterns.has(subscriber, pattern)
+
+    def unsubscribe(self, subscriber: Subscriber, name: str) -> list[str]:
+        """End a subscription to a topic or pattern, if there is one.
+
+        Returns:
+            The topics that it was to.
+        """
+        names = [name]
+        if is_pattern(name):
+            self._patterns.leave(subscriber, name)
+            names = [each for each in subscriber.topics if matches(name, each)]
+        for each in names:
+            topic = subscriber.topics.get(each)
+            if topic is not None:
+                self.fanout.leave(subscriber, topic)
+                self._forget_idle(topic)
+        return names
+
+    def unsubscribe_all(self, subscriber: Subscriber, patterns: Iterable[str]) -> None:
+        """End all subscriptions of somebody.
+
+        Args:
+            subscriber: Who.
+            patterns: Those of its subscriptions that may be patterns.
+        """
+        for pattern in patterns:
+            self._patterns.leave(subscriber, pattern)
         for topic in self.fanout.leave_all(subscriber):
             self._forget_idle(topic)
-
-    def is_at_hand(self, command: History, begin: Begin) -> bool:
-        """Tell whether memory holds all that an answer may need."""
-        return self._view(command.topic).is_in_memory(begin.after)
-
-    def read(self, command: History, begin: Begin) -> HistoryPage:
-        """Answer ``history`` from memory."""
-        log = self._view(command.topic)
-        last = min(log.visible, begin.after + _most(command))
-        entries: list[LogEntry] = []
-        if last > begin.after:
-            last = log.ring.reach(begin.after, last, PAGE_BYTES)
-            entries = log.ring.between(begin.after, last)
-        return _history_page(log, command, begin, entries)
-
-    async def read_log(self, command: History, begin: Begin) -> HistoryPage:
-        """Answer ``history`` from the log."""
-        while True:
-            entries: list[LogEntry] = []
-            if _most(command):
-                entries = await self.log.since(
-                    command.topic, begin.after, entries=_most(command), size=PAGE_BYTES
-                )
-            log = self._view(command.topic)
-            shown = [entry for entry in entries if entry.seq <= log.visible]
-            is_whole = shown and shown[0].seq == begin.after + 1
-            if is_whole or begin.after >= log.base.seq:
-                return _history_page(log, command, begin, shown)
-            # Between the two questions retention has moved on.
-            if isinstance(command.since, Position):
-                return _history_page(log, command, judge(log, command.since, None), [])
-            begin = Begin(log.base.seq, log.base.tag, begin.recovered)
 
     # Looking at it.
 
@@ -316,6 +459,11 @@ class Node:
     def topics(self) -> Mapping[str, Topic]:
         """Topics that were published to, or are subscribed to."""
         return self._topics
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether nothing can be published for now."""
+        return self.log.is_failing
 
     @property
     def uptime(self) -> float:
@@ -329,32 +477,14 @@ class Node:
         )
 
 
-def _asks(command: History) -> bool:
-    return command.since is not None or command.since_time is not None
-
-
-def _most(command: History) -> int:
-    limit = HISTORY_LIMIT if command.limit is None else command.limit
-    return min(limit, HISTORY_MOST)
-
-
-def _history_page(
-    log: TopicLog, command: History, begin: Begin, entries: list[LogEntry]
-) -> HistoryPage:
-    last = entries[-1].seq if entries else begin.after
-    return HistoryPage(
-        id=command.id,
-        topic=command.topic,
-        epoch=log.epoch,
-        seq=log.visible,
-        tag=format_tag(log.visible_tag),
-        oldest=log.oldest,
-        recovered=begin.recovered,
-        reason=begin.reason,
-        after=After(begin.after, format_tag(begin.tag)),
-        events=[
-            Entry(seq=entry.seq, at=entry.at, data=msgspec.Raw(entry.payload))
-            for entry in entries
-        ],
-        more=last < log.visible,
-    )
+def _start(log: TopicLog, begin: Begin) -> dict[str, Any]:
+    """Return what a reply says of where a subscription stands."""
+    return {
+        "epoch": log.epoch,
+        "seq": log.visible,
+        "tag": format_tag(log.visible_tag),
+        "oldest": log.oldest,
+        "recovered": begin.recovered,
+        "reason": begin.reason,
+        "after": After(begin.after, format_tag(begin.tag)),
+    }

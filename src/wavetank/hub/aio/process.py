@@ -4,23 +4,25 @@ It refuses to know flags and files.
 """
 
 import asyncio
-import json
+import contextlib
 import os
 import random
 import resource
 import signal
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from wavetank.clock import SystemClock
 from wavetank.errors import ExitCode, UsageError
-from wavetank.hub.aio.logs.memory import MemoryLog
+from wavetank.hub.aio.lines import catch_others, make_logger
+from wavetank.hub.aio.logs import Log, MemoryLog, RoutedLog, SqliteLog
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.server import SPARE_SOCKETS, Server
 from wavetank.hub.config import HubConfig
+from wavetank.hub.tally import Spread
 from wavetank.protocol import new_epoch
 
 __all__ = ["make_logger", "make_node", "serve"]
@@ -29,40 +31,55 @@ _OTHER_FILES = 64
 """Descriptors for everything that is not a connection."""
 
 
-def make_logger(level: str, stream: TextIO) -> structlog.typing.FilteringBoundLogger:
-    """Return a logger that writes one JSON object a line.
+def make_node(config: HubConfig, logger: FilteringBoundLogger) -> Node:
+    """Make a node with the machine's own clock and dice.
 
-    Args:
-        level: Least level: debug, info, warning, error.
-        stream: Where lines go.
+    Raises:
+        UsageError: If a token or a key cannot be used.
     """
-    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=json.dumps, default=str),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    )
-    return logger
-
-
-def make_node(config: HubConfig, logger: structlog.typing.FilteringBoundLogger) -> Node:
-    """Make a node with the machine's own clock and dice."""
     clock = SystemClock()
-    log = MemoryLog(
+    batches = Spread()
+    node = Node(
+        config,
+        _make_log(config, clock, logger, batches.observe),
+        clock=clock,
+        logger=logger,
+        rng=random.SystemRandom(),
+    )
+    node.tally.store = batches
+    return node
+
+
+def _make_log(
+    config: HubConfig,
+    clock: SystemClock,
+    logger: FilteringBoundLogger,
+    observe: Callable[[float], object],
+) -> Log:
+    """Make the log: in memory, or for some topics in a folder."""
+    memory = MemoryLog(
         new_epoch(os.urandom(6)),
         retention=config.retention,
         total=config.retention_total,
         wall=clock.wall,
+        later=asyncio.get_running_loop().call_soon,
     )
-    return Node(config, log, clock=clock, logger=logger, rng=random.SystemRandom())
+    if config.data is None:
+        return memory
+    durable = SqliteLog(
+        config.data,
+        retention=config.retention,
+        total=config.retention_total,
+        durability_of=config.durability_of,
+        clock=clock,
+        logger=logger,
+        observe=observe,
+    )
+    return RoutedLog(config.durability_of, memory, durable)
 
 
 def serve(config: HubConfig, announce: Callable[[list[str]], None]) -> int:
-    """Run the hub until SIGTERM or SIGINT.
+    """Run the hub until SIGTERM or SIGINT; SIGHUP reads certificates and keys again.
 
     Args:
         config: Of the hub.
@@ -73,23 +90,23 @@ def serve(config: HubConfig, announce: Callable[[list[str]], None]) -> int:
         or time ran out before all connections were closed.
 
     Raises:
-        TargetError: If a port cannot be had.
-        UsageError: If the certificate or the event loop cannot be used.
+        TargetError: If a port or the log cannot be had.
+        UsageError: If certificate, keys, log or event loop cannot be used.
     """
     logger = make_logger(config.log_level, sys.stderr)
-    _raise_file_limit(config, logger)
     factory = _loop_factory(config.loop)
-    with asyncio.Runner(loop_factory=factory) as runner:
-        is_clean = runner.run(_serve(config, logger, announce))
+    with catch_others(logger):
+        _raise_file_limit(config, logger)
+        with asyncio.Runner(loop_factory=factory) as runner:
+            is_clean = runner.run(_serve(config, logger, announce))
     return ExitCode.PASS if is_clean else ExitCode.INTERRUPTED
 
 
 async def _serve(
     config: HubConfig,
-    logger: structlog.typing.FilteringBoundLogger,
+    logger: FilteringBoundLogger,
     announce: Callable[[list[str]], None],
 ) -> bool:
-    loop = asyncio.get_running_loop()
     server = Server(make_node(config, logger))
     stop = asyncio.Event()
 
@@ -98,12 +115,54 @@ async def _serve(
             server.hurry()
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    await server.start()
-    announce(server.urls)
-    await stop.wait()
-    return await server.drain()
+    def reload() -> None:
+        try:
+            server.reload()
+        except UsageError as error:
+            logger.error("reload_failed", reason=list(error.problems))
+        else:
+            logger.info("reloaded")
+
+    with _signals({signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}):
+        try:
+            if not await _unless(stop, server.start()):
+                logger.info("stopped", clean=True)
+                return True
+            announce(server.urls)
+            await stop.wait()
+            return await server.drain()
+        finally:
+            await server.stop()
+
+
+@contextlib.contextmanager
+def _signals(handlers: dict[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Call the handlers on the loop, as long as it is entered."""
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do work, unless a stop comes first; tell whether it was done."""
+    doing = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (doing, stopping):
+            if not task.done():
+                task.cancel()
+        await asyncio.gather(doing, stopping, return_exceptions=True)
+    if doing.cancelled():
+        return False
+    doing.result()
+    return True
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -120,9 +179,7 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _raise_file_limit(
-    config: HubConfig, logger: structlog.typing.FilteringBoundLogger
-) -> None:
+def _raise_file_limit(config: HubConfig, logger: FilteringBoundLogger) -> None:
     """Ask for as many descriptors as connections may need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     total = config.crowd.total

@@ -9,18 +9,21 @@ from typing import Protocol
 from wavetank.hub.aio.echo import Echo
 from wavetank.hub.aio.member import Member
 from wavetank.hub.aio.node import Node
+from wavetank.hub.deflation import shared_window
 from wavetank.hub.heartbeat import Heartbeat
 from wavetank.hub.opening import Opening
 from wavetank.hub.session import Session
 from wavetank.wire import (
     Closing,
     Control,
+    DeflateParameters,
     Message,
     MessageLimits,
     MessageReader,
     Opcode,
     encode_close,
     encode_frame,
+    inflater_for,
 )
 
 __all__ = ["MOST_FRAGMENTS", "Carrier", "WebSocket"]
@@ -74,6 +77,7 @@ class WebSocket:
     Attributes:
         name: Of the connection.
         code: Close code, once there is one.
+        ended_by: Who sent the first close frame, ``hub`` or ``client``.
         is_open: Whether messages still mean anything.
         speaker: What it is for; set by ``begin``.
         write: Hands bytes to the transport.
@@ -81,11 +85,14 @@ class WebSocket:
 
     __slots__ = (
         "_carrier",
+        "_echo_user",
+        "_farewell",
         "_is_paused",
         "_node",
         "_owed_pong",
         "_reader",
         "code",
+        "ended_by",
         "is_open",
         "name",
         "speaker",
@@ -97,11 +104,12 @@ class WebSocket:
         self._node = node
         self._is_paused = False
         self._owed_pong: bytes | None = None
-        most = node.config.limits.message_bytes
-        limits = MessageLimits(message_bytes=most, fragments=MOST_FRAGMENTS)
-        self._reader = MessageReader(expect_mask=True, limits=limits)
+        self._farewell: Closing | None = None
+        self._echo_user: str | None = None
+        self._reader = self._make_reader(None)
         self.name = name
         self.code: int | None = None
+        self.ended_by = "hub"
         self.is_open = True
         self.write = carrier.write
         self.speaker: Member | Echo | None = None
@@ -109,20 +117,38 @@ class WebSocket:
     def begin(self, opening: Opening) -> None:
         """Begin to speak as the opening handshake says."""
         node = self._node
+        deflate = opening.upgrade.deflate
+        if deflate is not None:
+            self._reader = self._make_reader(deflate)
         if opening.is_echo:
             if opening.claims is not None:
-                node.admission.sign_out(opening.claims.user)
+                self._echo_user = opening.claims.user
             self.speaker = Echo(self, node.clock, _echo_heartbeat(node))
         else:
             session = Session(
-                node.config, self.name, claims=opening.claims, spread=node.rng.random()
+                node.config,
+                self.name,
+                claims=opening.claims,
+                spread=node.rng.random(),
+                tally=node.tally,
             )
-            self.speaker = member = Member(node, self, session)
+            window = None
+            if deflate is not None:
+                window = shared_window(deflate.server_max_window_bits or 15)
+            self.speaker = member = Member(node, self, session, window=window)
             member.open(is_supported=opening.is_supported)
         self._wake()
 
+    def _make_reader(self, deflate: DeflateParameters | None) -> MessageReader:
+        most = self._node.config.limits.message_bytes
+        limits = MessageLimits(message_bytes=most, fragments=MOST_FRAGMENTS)
+        inflater = None
+        if deflate is not None:
+            inflater = inflater_for(deflate, by_server=True, limit=most)
+        return MessageReader(expect_mask=True, limits=limits, inflater=inflater)
+
     def _wake(self) -> None:
-        if self.is_open and self.speaker is not None:
+        if self.is_open and self.speaker is not None and self._farewell is None:
             self._carrier.wake(self.speaker.due_at)
 
     # What the transport tells.
@@ -219,6 +245,9 @@ class WebSocket:
         if self.speaker is not None:
             self.speaker.lost()
             self.speaker = None
+        if self._echo_user is not None:
+            self._node.admission.sign_out(self._echo_user)
+            self._echo_user = None
 
     # What the speaker asks for.
 
@@ -258,10 +287,24 @@ class WebSocket:
         self.code = code or 1005
         self.write(encode_frame(Opcode.CLOSE, encode_close(code, reason)))
 
+    def finished(self) -> None:
+        """Hear that every command has its answer: then a close frame has its, too."""
+        if self._farewell is not None and self.is_open and self.speaker is not None:
+            self._answer_close(self._farewell, self.speaker)
+
     def _end_by_peer(self, closing: Closing, speaker: Member | Echo) -> None:
+        """Take a close frame; what came before it is answered before it."""
+        if speaker.is_finished:
+            self._answer_close(closing, speaker)
+        else:
+            self._farewell = closing
+            self._carrier.cut_in(self._node.config.closing)
+
+    def _answer_close(self, closing: Closing, speaker: Member | Echo) -> None:
         """Answer a close frame (RFC 6455 5.5.1), behind all other answers."""
         speaker.settle()
         self.is_open = False
+        self.ended_by = "client"
         speaker.lost()
         self._write_close(closing.code)
         self._carrier.cut_in(self._node.config.closing)

@@ -1,20 +1,27 @@
 """A log that forgets everything when the process ends."""
 
+from collections.abc import Callable
+
 import pytest
 
-from wavetank.hub.aio.logs.memory import MemoryLog
+from wavetank.hub.aio.logs.memory import EAGER_BYTES, MemoryLog
 from wavetank.hub.log import Bounds, Entry, Mark
 
 pytestmark = pytest.mark.anyio
 
 
 class Ear:
-    """A listener that remembers the news about retention."""
+    """A listener that remembers what it is told."""
 
     def __init__(self) -> None:
         self.gone: list[tuple[str, Mark]] = []
+        self.kept: list[tuple[str, int]] = []
 
     def durable(self, topic: str, seq: int) -> None:
+        """Remember it."""
+        self.kept.append((topic, seq))
+
+    def refused(self, topic: str, seq: int, reason: str) -> None:
         """Pass over it."""
 
     def trimmed(self, topic: str, base: Mark) -> None:
@@ -107,8 +114,50 @@ async def test_memory_forgets_everything_when_it_is_closed() -> None:
     assert log.statistics() == {"topics": 0, "entries": 0, "bytes": 0}
 
 
+async def test_memory_begins_with_nothing() -> None:
+    """And never fails: what it has is as durable as it will ever be."""
+    log = MemoryLog("e", retention=Bounds(), total=None, wall=lambda: 0.0)
+    assert await log.open() == []
+    assert log.epoch_of("t") == "e"
+    assert not log.is_failing
+
+
 async def test_memory_needs_no_listener() -> None:
     """Before a node has taken it, nobody hears."""
     log = MemoryLog("e", retention=Bounds(entries=1), total=None, wall=lambda: 0.0)
     add(log, "t", 3)
     assert log.statistics()["entries"] == 1
+
+
+async def test_memory_tells_of_a_turns_publications_together() -> None:
+    """Once for each topic, and nothing is to be seen before."""
+    calls: list[Callable[[], None]] = []
+    log = MemoryLog(
+        "e",
+        retention=Bounds(entries=3),
+        total=None,
+        wall=lambda: 0.0,
+        later=calls.append,
+    )
+    log.listener = ear = Ear()
+    add(log, "a", 5)
+    add(log, "b", 2)
+    assert (len(calls), ear.kept) == (1, [])
+    calls.pop()()
+    assert ear.kept == [("a", 5), ("b", 2)]
+    assert ear.gone == [("a", Mark(2, 14))]
+    log.append("b", Entry(3, 21, 3.0, b"x" * 10, 1))
+    assert len(calls) == 1
+
+
+async def test_memory_does_not_wait_for_the_end_of_a_turn_with_much() -> None:
+    """What waits is bounded."""
+    calls: list[Callable[[], None]] = []
+    log = MemoryLog(
+        "e", retention=Bounds(), total=None, wall=lambda: 0.0, later=calls.append
+    )
+    log.listener = ear = Ear()
+    log.append("a", Entry(1, 7, 1.0, b"x" * (EAGER_BYTES + 1), 1))
+    assert ear.kept == [("a", 1)]
+    calls.pop()()
+    assert ear.kept == [("a", 1)]

@@ -6,10 +6,17 @@ It refuses to know disks; a new one is a new epoch.
 from collections import deque
 from collections.abc import Callable
 
-from wavetank.hub.aio.logs.base import Listener
+from wavetank.hub.aio.logs.base import NOBODY, Kept, Listener
+from wavetank.hub.duplicates import Origin
 from wavetank.hub.log import Bounds, Entry, Mark, Run
 
-__all__ = ["MemoryLog"]
+__all__ = ["EAGER_BYTES", "MemoryLog"]
+
+EAGER_BYTES = 1024 * 1024
+"""Bytes that wait for the end of a turn; beyond them, no waiting."""
+
+Later = Callable[[Callable[[], None]], object]
+"""Calls back soon."""
 
 _TENDED_AT_ONCE = 1000
 """Topics whose age is looked at in one go, so that the loop is not held up."""
@@ -24,9 +31,12 @@ class MemoryLog:
         total: Bytes of frames that are kept of all topics; None is "no limit".
             Beyond it, the topic that grows gives up its own oldest.
         wall: Reads the time, in seconds since 1970.
+        later: Calls back in the next turn of the loop, and a turn's publications are
+            kept and told together; None does so one by one, at once.
     """
 
     name = "memory"
+    is_failing = False
 
     def __init__(
         self,
@@ -35,26 +45,57 @@ class MemoryLog:
         retention: Bounds,
         total: int | None,
         wall: Callable[[], float],
+        later: Later | None = None,
     ) -> None:
         self.epoch = epoch
-        self.listener: Listener = _Nobody()
+        self.listener: Listener = NOBODY
         self._retention = retention
         self._total = total
         self._wall = wall
+        self._later = later
+        self._fresh: dict[str, list[Entry]] = {}
+        self._fresh_size = 0
         self._runs: dict[str, Run] = {}
         self._turns: deque[str] = deque()
         self._size = 0
 
-    def append(self, topic: str, entry: Entry) -> None:
-        """Keep an entry; it is as durable as it will ever be at once."""
-        run = self._runs.get(topic)
-        if run is None:
-            run = self._runs[topic] = Run(entry.seq)
-            self._turns.append(topic)
-        run.push(entry)
-        self._size += len(entry.frame)
-        self.listener.durable(topic, entry.seq)
-        self._trim(topic, run, entry.at)
+    async def open(self) -> list[Kept]:
+        """Begin with nothing."""
+        return []
+
+    def epoch_of(self, topic: str) -> str:
+        """Return the epoch of every topic."""
+        return self.epoch
+
+    def append(self, topic: str, entry: Entry, origin: Origin | None = None) -> None:
+        """Keep an entry; it is as durable as it will ever be at once.
+
+        Its origin is of no use here: whoever could ask for it ends with this log.
+        """
+        fresh = self._fresh.get(topic)
+        if fresh is None:
+            if self._later is not None and not self._fresh:
+                self._later(self.settle)
+            fresh = self._fresh[topic] = []
+        fresh.append(entry)
+        self._fresh_size += len(entry.frame)
+        if self._later is None or self._fresh_size > EAGER_BYTES:
+            self.settle()
+
+    def settle(self) -> None:
+        """Keep what has come since the last time, and tell."""
+        fresh, self._fresh = self._fresh, {}
+        self._size += self._fresh_size
+        self._fresh_size = 0
+        for topic, entries in fresh.items():
+            run = self._runs.get(topic)
+            if run is None:
+                run = self._runs[topic] = Run(entries[0].seq)
+                self._turns.append(topic)
+            run.extend(entries)
+            newest = entries[-1]
+            self.listener.durable(topic, newest.seq)
+            self._trim(topic, run, newest.at)
 
     def _trim(self, topic: str, run: Run, wall: float) -> None:
         gone = None
@@ -94,6 +135,7 @@ class MemoryLog:
 
     async def close(self) -> None:
         """Forget everything."""
+        self._fresh.clear()
         self._runs.clear()
         self._turns.clear()
         self._size = 0
@@ -106,13 +148,3 @@ class MemoryLog:
     def __repr__(self) -> str:
         """Show how much is kept."""
         return f"<MemoryLog {self.epoch} {self.statistics()}>"
-
-
-class _Nobody:
-    """Hears nothing."""
-
-    def durable(self, topic: str, seq: int) -> None:
-        """Pass over it."""
-
-    def trimmed(self, topic: str, base: Mark) -> None:
-        """Pass over it."""

@@ -1,0 +1,134 @@
+"""Log lines: one JSON object each, ours and those of the standard library alike.
+
+They refuse to know what happened, and who reads them.
+"""
+
+import contextlib
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from wavetank.hub.access import MOST_SHOWN
+
+__all__ = ["catch_others", "make_logger", "make_silent_logger"]
+
+MOST_TRACEBACK = 10_000
+"""Characters of a traceback that are written; the last ones say most."""
+
+
+def make_logger(level: str, stream: TextIO) -> FilteringBoundLogger:
+    """Return a logger that writes one JSON object a line.
+
+    Args:
+        level: Least level: debug, info, warning, error.
+        stream: Where lines go.
+    """
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _cut,
+            structlog.processors.JSONRenderer(serializer=json.dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    ).bind()  # Unbound, it would be made anew for each line, even one not written.
+    return logger
+
+
+def make_silent_logger() -> FilteringBoundLogger:
+    """Return a logger that writes nothing: a guest in somebody's process is quiet."""
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        None,
+        processors=[_drop],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+    ).bind()
+    return logger
+
+
+def _drop(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    raise structlog.DropEvent
+
+
+def _cut(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Make every value one that JSON has, and cut what may quote a stranger."""
+    del logger, method
+    for name, value in event.items():
+        if isinstance(value, int | float | None):
+            continue
+        if name == "exception":
+            event[name] = str(value)[-MOST_TRACEBACK:]
+        elif isinstance(value, list | tuple):
+            event[name] = [_shorten(str(item)) for item in value[:MOST_SHOWN]]
+        else:
+            event[name] = _shorten(str(value))
+    return event
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
+
+
+@contextlib.contextmanager
+def catch_others(logger: FilteringBoundLogger) -> Iterator[None]:
+    """Write what others say to stderr as our lines, too, while it is entered.
+
+    Others are the loggers of the standard library (asyncio's), warnings, threads
+    that die and what Python itself cannot raise anywhere.
+
+    Args:
+        logger: Takes the lines; its level decides.
+    """
+    handler = _Handler(logger)
+    root = logging.getLogger()
+    before = (root.handlers[:], threading.excepthook, sys.unraisablehook)
+    root.handlers[:] = [handler]
+    logging.captureWarnings(True)
+    threading.excepthook = handler.note_thread
+    sys.unraisablehook = handler.note_unraisable
+    try:
+        yield
+    finally:
+        root.handlers[:], threading.excepthook, sys.unraisablehook = before
+        logging.captureWarnings(False)
+
+
+class _Handler(logging.Handler):
+    """Turns a record of the standard library into a line."""
+
+    def __init__(self, logger: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; a fault in it is a line, too."""
+        try:
+            words = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - anybody may have written it
+            words = f"{record.msg} ({error!r})"
+        more: dict[str, Any] = {}
+        if record.exc_info and record.exc_info[1] is not None:
+            more["exc_info"] = record.exc_info[1]
+        level = min(50, max(10, record.levelno // 10 * 10))
+        self._logger.log(
+            level, "library_message", logger=record.name, message=words, **more
+        )
+
+    def note_thread(self, args: threading.ExceptHookArgs) -> None:
+        """Write that a thread has died."""
+        if args.exc_type is not SystemExit:
+            name = args.thread.name if args.thread else ""
+            self._logger.error("thread_died", thread=name, exc_info=args.exc_value)
+
+    def note_unraisable(self, args: "sys.UnraisableHookArgs") -> None:
+        """Write what could be raised nowhere, such as an error in a destructor."""
+        self._logger.error(
+            "error_ignored", where=repr(args.object), exc_info=args.exc_value
+        )
