@@ -5,6 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test measures time: machines are shared, and examples are not remembered.
+settings.register_profile(
+    "wavetank",
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("wavetank")
 
 pytest_plugins = ["pytester"]
 

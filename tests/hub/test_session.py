@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ from wavetank.protocol import (
     Subscribe,
     Unsubscribe,
     Welcome,
+    decode_command,
 )
 
 ANN = Claims(user="ann", subscribe=("a.**",), publish=("a.b",))
@@ -67,7 +69,8 @@ def limited(**limits: Any) -> Session:
 
 def tell(session: Session, now: float = 1.0, **message: Any) -> list[Effect]:
     """Let a session receive a message."""
-    return session.receive(json.dumps(message).encode(), at(now), arrived=WALL)
+    command = decode_command(json.dumps(message).encode())
+    return session.judge(command, at(now), arrived=WALL)
 
 
 def error_of(effects: list[Effect]) -> Error:
@@ -318,12 +321,49 @@ def test_session_answers_what_is_wrong_with_an_error(
 ) -> None:
     """An error is a reply: it echoes the id, and the connection stays open."""
     session = opened(ANN)
-    effects = session.receive(text, at(1.0), arrived=WALL)
+    effects = session.judge(decode_command(text), at(1.0), arrived=WALL)
     error = error_of(effects)
     assert (error.code, error.id, error.path) == (code, id, path)
     assert (error.fatal, error.at) == (False, WALL + 1.0)
     assert len(effects) == 1
     assert session.is_open
+
+
+def publication(size: int = 3) -> Publish:
+    """Return a publication with a payload of so many bytes."""
+    return Publish(topic="a", data=msgspec.Raw(b'"%b"' % (b"x" * (size - 2))))
+
+
+def test_session_lets_publications_through_where_nothing_could_refuse_them() -> None:
+    """Whoever may publish everything, without a limit on how many."""
+    session = opened()
+    assert session.lets_through(publication())
+    assert session.lets_through(publication(65_536))
+    assert not session.lets_through(publication(65_537))
+    session.close(1000, "")
+    assert not session.lets_through(publication())
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        opened(tokens=("t",)),
+        opened(ANN),
+        limited(publish_per_s=1e6),
+        limited(commands_per_s=1e6),
+    ],
+)
+def test_session_looks_closer_where_something_could_refuse(session: Session) -> None:
+    """A token to come, rights, buckets."""
+    assert not session.lets_through(publication())
+
+
+def test_session_looks_closer_with_a_narrower_token() -> None:
+    """From the moment on that it counts."""
+    session = opened(Claims(user="ann"), tokens=("t",))
+    assert session.lets_through(publication())
+    session.verified(1, ANN, at(1.0))
+    assert not session.lets_through(publication())
 
 
 def test_session_has_at_most_so_many_topics() -> None:
@@ -425,6 +465,15 @@ def test_session_does_not_count_errors_that_may_be_retried() -> None:
     assert session.is_open
 
 
+def test_session_bears_a_burst_of_producer_gaps() -> None:
+    """One publication that was not taken leaves a hole for all those behind it."""
+    session = opened()
+    for _ in range(100):
+        code = ErrorCode.PRODUCER_GAP
+        assert len(session.refuse(1, code, "", at(1.0), expected=2)) == 1
+    assert session.is_open
+
+
 # Time.
 
 
@@ -521,5 +570,5 @@ def test_session_refuses_a_transition_that_is_not_in_the_table() -> None:
 def test_session_survives_any_bytes(data: bytes, waits: bool) -> None:
     """Whatever a stranger sends is answered, with an error at worst."""
     session = opened(tokens=("t",) if waits else ())
-    for effect in session.receive(data, at(1.0), arrived=WALL):
+    for effect in session.judge(decode_command(data), at(1.0), arrived=WALL):
         assert isinstance(effect, Send | Perform | Close)

@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "run": "prove a WebSocket server: the embedded hub, --serve CMD or --target URL",
     "report": "make the reports of a results folder again, from its journal alone",
     "hub": "start the hub",
+    "sub": "print what is published to topics",
+    "pub": "publish, once or each line of standard input",
     "wreck": "start a server that is broken on purpose",
 }
 """Each command with one line of help; its module has the same name."""

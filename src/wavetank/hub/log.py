@@ -97,6 +97,8 @@ class TopicLog:
     __slots__ = (
         "_deflated",
         "_floor_tag",
+        "_ts",
+        "_wall",
         "answer_head",
         "at",
         "base",
@@ -126,6 +128,8 @@ class TopicLog:
         self.visible_tag = 0
         self.newest: Entry | None = None
         self.base = Mark()
+        self._wall = -1.0
+        self._ts = b""
         self._deflated: dict[int, DeflatedFrames] = {}
         # Of the entry before the first in memory: after a restart that is where
         # all clients come back to, and the log is not asked for each of them.
@@ -178,12 +182,16 @@ class TopicLog:
         seq = self.top + 1
         if seq > MAX_SEQ:
             raise LocalError(f"topic {self.topic} has no seq left")
-        # As exact as `ts` is: whoever asks from an entry's `ts` on gets that entry.
-        at = round(wall, 6)
-        at = max(at, self.at)
-        self.at = at
+        if wall != self._wall:
+            # What came in one read is appended at one time, which is written once.
+            # As exact as `ts` is: whoever asks from an entry's `ts` on gets that entry.
+            self._wall = wall
+            self.at = max(self.at, round(wall, 6))
+            self._ts = encode_ts(self.at)
         self.tag = tag = next_tag(self.tag, seq, payload)
-        entry = make_entry(self.head, Mark(seq, tag), at, payload)
+        # As `make_entry` does it.
+        frame = encode_text(encode_event(self.head, seq, self._ts, payload))
+        entry = Entry(seq, tag, self.at, frame, len(payload))
         self.ring.push(entry)
         self.top = seq
         return entry

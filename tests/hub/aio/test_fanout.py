@@ -199,6 +199,9 @@ class Bench:
         """Nothing is refused here."""
         raise AssertionError(topic, seq, reason)
 
+    def settled(self) -> None:
+        """Pass over it."""
+
     def trimmed(self, topic: str, base: Mark) -> None:
         """Forget entries, as a node does."""
         self.topic(topic).log.forget(base)

@@ -15,7 +15,7 @@ import wavetank.hub
 from wavetank.errors import LocalError, TargetError, UsageError
 from wavetank.hub import ConnectionLimits, Hub, HubConfig, Ports, PublishError
 from wavetank.hub.aio.lines import make_logger
-from wavetank.hub.aio.node import Node
+from wavetank.hub.aio.publications import Publications
 from wavetank.protocol import ErrorCode, Position
 
 pytestmark = pytest.mark.anyio
@@ -284,10 +284,10 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Let publications never have their durability; give what tells of each."""
     asked = asyncio.Event()
 
-    def publish(self: Node, *args: object) -> None:
+    def publish(self: Publications, *args: object) -> None:
         asked.set()
 
-    monkeypatch.setattr(Node, "publish", publish)
+    monkeypatch.setattr(Publications, "publish", publish)
     return asked
 
 

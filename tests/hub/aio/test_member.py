@@ -55,7 +55,7 @@ class Nobody:
 def publish(node: Node, topic: str, payload: bytes) -> None:
     """Publish from somewhere else."""
     command = Publish(topic=topic, data=msgspec.Raw(payload))
-    node.publish(command, "somebody", Nobody())
+    node.publications.publish(command, "somebody", Nobody())
 
 
 async def rest(node: Node) -> None:

@@ -20,7 +20,6 @@ from wavetank.protocol import (
     ErrorCode,
     Id,
     Position,
-    Producer,
     Publish,
     Subscribe,
 )
@@ -54,14 +53,14 @@ def publish(node: Node, count: int, *, name: str = "t", size: int = 1) -> None:
     """Publish strings of some bytes."""
     for _ in range(count):
         data = msgspec.Raw(b'"%b"' % (b"x" * size))
-        node.publish(Publish(topic=name, data=data), "ann", Author())
+        node.publications.publish(Publish(topic=name, data=data), "ann", Author())
 
 
 def tell(node: Node, author: Author, **fields: Any) -> Any:
     """Publish once; return the answer, if there is one already."""
     before = len(author.answers)
     command = Publish(**{"id": 1, "topic": "t", "data": msgspec.Raw(b"1")} | fields)
-    node.publish(command, "ann", author)
+    node.publications.publish(command, "ann", author)
     return author.answers[-1] if len(author.answers) > before else None
 
 
@@ -75,22 +74,6 @@ def begin_of(node: Node, **fields: Any) -> Begin:
 def reader() -> Subscriber:
     """Return a subscriber that throws everything away."""
     return Subscriber("reader", lambda data: None)
-
-
-async def test_node_answers_a_publication_once_it_is_durable(
-    make_node: MakeNode, log: Any
-) -> None:
-    """And shows it to nobody before."""
-    node, author = make_node(), Author()
-    log.is_slow = True
-    tell(node, author, id=7)
-    tell(node, author, id=8)
-    assert author.answers == []
-    assert begin_of(node, since="earliest").after == 0
-    assert node.topics["t"].log.visible == 0
-    log.keep()
-    assert author.answers == [(7, 1, False), (8, 2, False)]
-    assert node.topics["t"].log.visible == 2
 
 
 async def test_node_keeps_no_state_of_a_topic_that_nobody_published_to(
@@ -158,7 +141,7 @@ async def test_node_forgets_what_the_log_has_let_go(make_node: MakeNode) -> None
     node = make_node()
     publish(node, 5)
     topic = node.topics["t"]
-    node.trimmed("t", Mark(3, topic.log.ring[3].tag))
+    node.publications.trimmed("t", Mark(3, topic.log.ring[3].tag))
     assert (topic.log.oldest, topic.log.ring.first) == (4, 4)
     assert begin_of(node, since=Position("epoch-01", 2)).reason == "truncated"
 
@@ -171,7 +154,7 @@ async def test_node_keeps_entries_for_those_who_are_still_to_get_them(
     somebody = Subscriber("reader", got.append)
     node.subscribe(somebody, Subscribe(id=1, topic="t"), Begin(0, 0))
     publish(node, 3)
-    node.trimmed("t", Mark(3, node.topics["t"].log.tag))
+    node.publications.trimmed("t", Mark(3, node.topics["t"].log.tag))
     node.fanout.flush()
     assert b"".join(got).count(b'"event"') == 3
 
@@ -227,143 +210,6 @@ async def test_node_shows_who_it_is(make_node: MakeNode, clock: VirtualClock) ->
     assert repr(node) == "<Node hub-1 <Admission 0 of 10000>, 0 topics>"
     assert node.anonymous is not None
     assert make_node(tokens=("t",)).anonymous is None
-
-
-# Durability, and its failure.
-
-
-async def test_node_takes_back_what_the_log_could_not_keep(
-    make_node: MakeNode, log: Any
-) -> None:
-    """Publishers hear `unavailable` in their order; the places are free again."""
-    node, author = make_node(), Author()
-    tell(node, author, id=1)
-    log.is_slow = True
-    tell(node, author, id=2)
-    tell(node, author, id=None)
-    tell(node, author, id=4)
-    log.lose("the disk is full")
-    unavailable = (ErrorCode.UNAVAILABLE, "the disk is full", {})
-    assert author.answers[1:] == [
-        (2, *unavailable),
-        (None, *unavailable),
-        (4, *unavailable),
-    ]
-    assert (node.topics["t"].log.top, node.topics["t"].log.visible) == (1, 1)
-    log.is_slow = False
-    assert tell(node, author, id=5) == (5, 2, False)
-    assert node.tally.published["unavailable"] == 3
-
-
-async def test_node_forgets_a_topic_whose_first_publication_was_lost(
-    make_node: MakeNode, log: Any
-) -> None:
-    """It does not count among those that are kept."""
-    node = make_node(node_topics=1)
-    log.is_slow = True
-    tell(node, Author(), topic="a")
-    log.lose()
-    assert not node.topics
-    log.is_slow = False
-    assert tell(node, Author(), topic="b") == (1, 1, False)
-
-
-async def test_node_is_degraded_while_its_log_fails(
-    make_node: MakeNode, log: Any
-) -> None:
-    """Readiness looks at it."""
-    node = make_node()
-    assert not node.is_degraded
-    log.is_failing = True
-    assert node.is_degraded
-
-
-async def test_node_measures_how_long_durability_takes(
-    make_node: MakeNode, log: Any, clock: VirtualClock
-) -> None:
-    """From the append of the first entry of a batch."""
-    node = make_node()
-    log.is_slow = True
-    tell(node, Author())
-    clock.advance(0.3)
-    log.keep()
-    assert (node.tally.append.count, node.tally.append.sum) == (1, pytest.approx(0.3))
-    assert node.tally.published["accepted"] == 1
-
-
-# Duplicates.
-
-
-async def test_node_answers_a_key_again_with_the_first_seq(
-    make_node: MakeNode,
-) -> None:
-    """Keys are told apart by users and topics."""
-    node, author = make_node(), Author()
-    assert tell(node, author, key="k") == (1, 1, False)
-    assert tell(node, author, key="k", id=2) == (2, 1, True)
-    assert tell(node, author, key="k", topic="u") == (1, 1, False)
-    command = Publish(topic="t", data=msgspec.Raw(b"1"), id=3, key="k")
-    node.publish(command, "bob", author)
-    assert author.answers[-1] == (3, 2, False)
-    assert node.tally.published["duplicate"] == 1
-
-
-async def test_node_answers_a_duplicate_only_when_the_first_one_is_durable(
-    make_node: MakeNode, log: Any
-) -> None:
-    """And refuses both if it is lost; then the key is new again."""
-    node, author = make_node(), Author()
-    log.is_slow = True
-    tell(node, author, id=1, key="a")
-    tell(node, author, id=2, key="b")
-    tell(node, author, id=3, key="a")
-    assert author.answers == []
-    log.keep()
-    assert author.answers == [(1, 1, False), (3, 1, True), (2, 2, False)]
-    tell(node, author, id=4, key="c")
-    tell(node, author, id=5, key="c")
-    log.lose()
-    assert [answer[:2] for answer in author.answers[3:]] == [
-        (4, ErrorCode.UNAVAILABLE),
-        (5, ErrorCode.UNAVAILABLE),
-    ]
-    log.is_slow = False
-    assert tell(node, author, id=6, key="c") == (6, 3, False)
-
-
-async def test_node_says_nothing_of_a_duplicate_without_an_id(
-    make_node: MakeNode,
-) -> None:
-    """Fire and forget."""
-    node, author = make_node(), Author()
-    tell(node, author, key="k")
-    assert tell(node, author, key="k", id=None) is None
-
-
-async def test_node_counts_with_its_producers(make_node: MakeNode) -> None:
-    """A hole, and a producer whose name somebody else has taken over, are refused."""
-    node, author = make_node(), Author()
-
-    def count(epoch: int, seq: int) -> Any:
-        producer = Producer(name="bot", epoch=epoch, seq=seq)
-        return tell(node, author, producer=producer)
-
-    assert count(1, 1) == (1, 1, False)
-    assert count(1, 1) == (1, 1, True)
-    gap = count(1, 3)
-    assert (gap[1], gap[3]["expected"]) == (ErrorCode.PRODUCER_GAP, 2)
-    assert count(2, 1) == (1, 2, False)
-    assert count(1, 2)[1] == ErrorCode.PRODUCER_FENCED
-    assert node.tally.published["rejected"] == 2
-
-
-async def test_node_forgets_old_keys(make_node: MakeNode, clock: VirtualClock) -> None:
-    """After five minutes, in passing."""
-    node, author = make_node(), Author()
-    tell(node, author, key="k")
-    clock.advance(400.0)
-    node.tend()
-    assert tell(node, author, key="k") == (1, 2, False)
 
 
 # What a log has kept.
@@ -450,6 +296,7 @@ async def test_node_resumes_the_topics_of_a_pattern(make_node: MakeNode) -> None
         "a.x": Position("epoch-01", 2),
         "a.new": Position("epoch-01", 0),
         "other": Position("epoch-01", 0),
+        "a.no topic": Position("epoch-01", 0),
     }
     reply = await subscribe_pattern(node, somebody, "a.*", since_each=since_each)
     after = {name: start.after.seq for name, start in reply.topics.items()}

@@ -37,7 +37,7 @@ def publish(node: Node, count: int, *, name: str = "t", size: int = 1) -> None:
     """Publish strings of some bytes."""
     for _ in range(count):
         data = msgspec.Raw(b'"%b"' % (b"x" * size))
-        node.publish(Publish(topic=name, data=data), "ann", Author())
+        node.publications.publish(Publish(topic=name, data=data), "ann", Author())
 
 
 async def look_up(node: Node, command: Subscribe | History) -> Begin:
@@ -90,7 +90,7 @@ async def test_reader_begins_with_what_is_left_when_a_lookup_comes_too_late(
         publish(node, 1)
     tag = node.topics["t"].log.ring[8].tag
     await log.close()
-    node.trimmed("t", Mark(8, tag))
+    node.publications.trimmed("t", Mark(8, tag))
     position = Subscribe(id=1, topic="t", since=Position("epoch-01", 4))
     assert (await look_up(node, position)).reason == "truncated"
     timed = Subscribe(id=1, topic="t", since_time=1.0)
@@ -203,7 +203,7 @@ async def trim(node: Node, log: Any) -> None:
     (entry,) = await log.since("t", 4, entries=1, size=0)
     for _ in range(5):
         log._runs["t"].drop()
-    node.trimmed("t", Mark(5, entry.tag))
+    node.publications.trimmed("t", Mark(5, entry.tag))
 
 
 async def test_reader_says_that_history_was_truncated_meanwhile(

@@ -40,7 +40,9 @@ class Nobody:
 
 def publish(node: Node, topic: str) -> None:
     """Publish to a topic."""
-    node.publish(Publish(topic=topic, data=msgspec.Raw(b"1")), "somebody", Nobody())
+    node.publications.publish(
+        Publish(topic=topic, data=msgspec.Raw(b"1")), "somebody", Nobody()
+    )
 
 
 def subscribe(node: Node, name: str, after: int = 0) -> Subscriber:

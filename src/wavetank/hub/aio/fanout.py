@@ -180,11 +180,7 @@ class FanOut:
             self._wake(subscriber, topic)
 
     def behind(self, subscriber: Subscriber) -> Behind | None:
-        """Say how far somebody lags.
-
-        Replays are not counted, and neither is who jumps to the newest: to be
-        behind costs it nothing.
-        """
+        """Say how far somebody lags: replays, and who jumps to the newest, do not."""
         wall = self._wall()
         found = [topic.lag_of(subscriber, wall) for topic in subscriber.behind]
         lags = [lag for lag in found if lag is not None]
@@ -195,6 +191,11 @@ class FanOut:
     def is_settled(self, subscriber: Subscriber, topic: Topic) -> bool:
         """Tell whether somebody has all that is meant for it, so far."""
         return topic.is_settled(subscriber)
+
+    def settled(self) -> None:
+        """Hear that nothing more comes in this turn: no need to wait for the next."""
+        if self._dirty and not self._gathering.is_on(self._now()):
+            self.flush()
 
     # The flush.
 

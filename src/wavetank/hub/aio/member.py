@@ -12,6 +12,7 @@ from wavetank.hub.aio.fanout import PAGE_BYTES, Subscriber, Topic
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.patterns import MOST_TOPICS
 from wavetank.hub.effects import Beat, Close, Effect, Forbid, Moment, Perform, Send
+from wavetank.hub.log import TopicLog
 from wavetank.hub.recovery import Begin
 from wavetank.hub.session import Session
 from wavetank.protocol import (
@@ -30,9 +31,9 @@ from wavetank.protocol import (
     SubscribedPattern,
     Unsubscribe,
     Unsubscribed,
+    decode_command,
     encode_published,
     encode_reply,
-    format_tag,
     is_pattern,
 )
 from wavetank.wire import Message, Opcode, encode_frame, encode_text
@@ -41,6 +42,9 @@ __all__ = ["MOST_UNANSWERED", "Link", "Member"]
 
 MOST_UNANSWERED = 256
 """Commands without an answer; at so many, reading stops."""
+
+
+_Slow = Subscribe | History
 
 
 class Link(Protocol):
@@ -208,8 +212,8 @@ class Member(Subscriber):
         self._inbox = None
         self._outbox.clear()
         self._is_held = False
-        if self._is_signed_in and self.session.claims is not None:
-            self._node.admission.sign_out(self.session.claims.user)
+        if self._is_signed_in:
+            self._node.admission.sign_out(self.session.user)
         self._is_signed_in = False
 
     # What fan-out tells.
@@ -243,14 +247,7 @@ class Member(Subscriber):
             return
         log = topic.log
         if duplicate or seq is None:
-            reply = Published(
-                id=id,
-                topic=log.topic,
-                epoch=log.epoch,
-                seq=seq,
-                duplicate=duplicate,
-            )
-            self._send(reply)
+            self._send(_duplicate(id, log, seq))
         else:
             self._gather(encode_text(encode_published(id, log.answer_head, seq)))
 
@@ -307,8 +304,23 @@ class Member(Subscriber):
 
     def _take(self, data: bytes, at: Moment, arrived: float) -> None:
         self._is_taking = True
-        self._do(self.session.receive(data, at, arrived))
+        command = decode_command(data)
+        # What comes by the hundred thousand takes no detours.
+        if not isinstance(command, Publish) or not self._pass_on(command, at.wall):
+            self._do(self.session.judge(command, at, arrived))
         self._is_taking = False
+
+    def _pass_on(self, command: Publish, wall: float) -> bool:
+        """Publish what nothing could refuse; tell whether that was so."""
+        if not self.session.lets_through(command):
+            return False
+        publications = self._node.publications
+        topic = publications.known(command.topic)
+        if topic is None:
+            return False
+        self._unanswered += command.id is not None
+        publications.publish_to(topic, command, self.session.user, self, wall=wall)
+        return True
 
     def _do(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -325,7 +337,6 @@ class Member(Subscriber):
                     self._close(code, reason)
 
     def _send(self, message: Reply | Push) -> None:
-        # Replies and pushes are written alike.
         self._gather(encode_text(encode_reply(cast(Reply, message))))
 
     def _gather(self, frame: bytes) -> None:
@@ -339,15 +350,7 @@ class Member(Subscriber):
         heartbeat = self.session.patience.heartbeat
         if heartbeat is None:
             return
-        tags: dict[str, tuple[int, str]] = {}
-        is_settled = self._node.fanout.is_settled
-        for name, topic in self.topics.items():
-            if not is_settled(self, topic):
-                continue
-            level = topic.cursors.level
-            tag = topic.log.tag_at(level)
-            if tag is not None:
-                tags[name] = (level, format_tag(tag))
+        tags = self._node.reader.tops(self, self._node.fanout.is_settled)
         named = heartbeat.choose([(name, place[0]) for name, place in tags.items()])
         tops = {name: tags[name] for name in named}
         self._send(Heartbeat(at=self._node.clock.wall(), tops=tops))
@@ -365,17 +368,15 @@ class Member(Subscriber):
         self._inbox = None
         self._link.close(code, reason)
 
-    def _refuse(
-        self, id: Id | None, code: ErrorCode, message: str, **more: Any
-    ) -> None:
-        self._do(self.session.refuse(id, code, message, self._node.moment(), **more))
+    def _refuse(self, id: Id | None, code: ErrorCode, words: str, **more: Any) -> None:
+        self._do(self.session.refuse(id, code, words, self._node.moment(), **more))
 
     # The commands.
 
     def _publish(self, command: Publish) -> None:
         if command.id is not None:
             self._unanswered += 1
-        self._node.publish(command, self.session.user, self)
+        self._node.publications.publish(command, self.session.user, self)
 
     def _authenticate(self, command: Auth) -> None:
         claims = self._node.verify(command.token)
@@ -459,21 +460,17 @@ class Member(Subscriber):
         if self.session.is_open:
             self._send(page)
 
-    def _start_later(
-        self, command: Subscribe | History, work: Coroutine[Any, Any, None]
-    ) -> None:
+    def _start_later(self, command: _Slow, work: Coroutine[Any, Any, None]) -> None:
         """Do work that has to wait for the log; later commands wait for it."""
         self._is_busy = True
         self._node.start(self._run(command, work))
 
     def _forget_unbegun(self, name: str) -> None:
-        """Forget a subscription that did not come about, and none from before."""
+        # Not one of the same name from before, which goes on.
         if name not in self.topics and not self._node.has_pattern(self, name):
             self.session.topics.discard(name)
 
-    async def _run(
-        self, command: Subscribe | History, work: Coroutine[Any, Any, None]
-    ) -> None:
+    async def _run(self, command: _Slow, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception:
@@ -488,6 +485,10 @@ class Member(Subscriber):
             self._is_busy = False
         if self.session.is_open:
             self._go_on()
+
+
+def _duplicate(id: Id, log: TopicLog, seq: int | None) -> Published:
+    return Published(id=id, topic=log.topic, epoch=log.epoch, seq=seq, duplicate=True)
 
 
 _WORK: dict[type, Callable[[Member, Any], None]] = {

@@ -11,26 +11,22 @@ from typing import Any, Protocol
 import structlog
 
 from wavetank.clock import Clock
-from wavetank.errors import LocalError
 from wavetank.hub.access import ANONYMOUS, Claims, Denied
 from wavetank.hub.aio.auth import Tokens
-from wavetank.hub.aio.fanout import FanOut, Publisher, Subscriber, Topic
+from wavetank.hub.aio.fanout import FanOut, Subscriber, Topic
 from wavetank.hub.aio.logs.base import Kept, Log
 from wavetank.hub.aio.patterns import MOST_GROWN, MOST_TOPICS, Patterns
+from wavetank.hub.aio.publications import Publications
 from wavetank.hub.aio.reader import Reader
-from wavetank.hub.aio.repeats import Repeats
 from wavetank.hub.config import HubConfig
-from wavetank.hub.duplicates import Duplicate, Fresh, Origin
 from wavetank.hub.effects import Moment
 from wavetank.hub.limits import Admission
-from wavetank.hub.log import Mark, TopicLog
+from wavetank.hub.log import TopicLog
 from wavetank.hub.recovery import Begin
 from wavetank.hub.tally import Tally
 from wavetank.protocol import (
     After,
     ErrorCode,
-    Id,
-    Publish,
     Start,
     Subscribe,
     Subscribed,
@@ -38,6 +34,7 @@ from wavetank.protocol import (
     format_tag,
     is_pattern,
     matches,
+    valid_topic,
 )
 
 __all__ = ["Member", "Node"]
@@ -69,6 +66,7 @@ class Node:
 
     Attributes:
         fanout: Writes events.
+        publications: Takes publications.
         reader: Reads topics.
         admission: Who is in.
         tokens: Whose a token is.
@@ -92,7 +90,6 @@ class Node:
         self.logger = logger
         self.rng = rng
         self.log = log
-        self.log.listener = self
         self.tally = Tally()
         self._loop = asyncio.get_running_loop()
         self.fanout = FanOut(
@@ -103,6 +100,14 @@ class Node:
             start=self.start,
             tally=self.tally,
         )
+        self.publications = Publications(
+            log,
+            self,
+            fanout=self.fanout,
+            tally=self.tally,
+            wall=clock.wall,
+            most=config.node_topics,
+        )
         self.reader = Reader(log, self._view)
         self.admission = Admission(config.crowd)
         self.tokens = Tokens(config)
@@ -110,9 +115,6 @@ class Node:
         self.is_draining = False
         self._topics: dict[str, Topic] = {}
         self._patterns = Patterns()
-        self._repeats = Repeats()
-        self._kept = 0
-        self._is_appending = False
         self.opened = 0
         self._started_at = clock.now()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,8 +139,7 @@ class Node:
             ring=self.config.ring,
         )
         self._topics[kept.topic] = Topic(log)
-        self._kept += 1
-        self._repeats.restore(kept)
+        self.publications.restore(kept)
 
     # Time, names, tasks.
 
@@ -171,7 +172,7 @@ class Node:
         """Do what is due about once a second."""
         wall = self.clock.wall()
         self.log.tend(wall)
-        self._repeats.tend(wall)
+        self.publications.tend(wall)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call in the next turn of the loop."""
@@ -217,57 +218,13 @@ class Node:
         topic = self._topics.get(name)
         return self._new_log(name) if topic is None else topic.log
 
-    def _forget_idle(self, topic: Topic) -> None:
+    def forget_idle(self, topic: Topic) -> None:
+        """Forget a topic that there is nothing of."""
         if topic.is_idle:
             self._topics.pop(topic.log.topic, None)
 
-    # Publishing.
-
-    def publish(self, command: Publish, user: str, publisher: Publisher) -> None:
-        """Append a publication; the publisher hears what becomes of it.
-
-        Args:
-            command: Judged before: its topic is valid and may be written to.
-            user: Who publishes; keys and producers are told apart by users.
-            publisher: Hears of it once it has its durability, maybe before this
-                returns, or that it was not taken.
-        """
-        name = command.topic
-        topic = self._topics.get(name)
-        if topic is None or not topic.log.top:
-            topic = self._begin_topic(name, command.id, publisher)
-            if topic is None:
-                return
-        origin = None
-        if command.key is not None or command.producer is not None:
-            origin = Origin.of(user, command)
-            if not self._is_fresh(topic, command, user, publisher):
-                return
-        wall = self.clock.wall()
-        try:
-            entry = topic.log.append(command.payload, wall)
-        except LocalError as error:
-            self.tally.published["unavailable"] += 1
-            publisher.refused(command.id, ErrorCode.UNAVAILABLE, str(error))
-            return
-        topic.waiting.append((entry.seq, publisher, command.id, False))
-        if origin is not None:
-            self._repeats.note(name, origin, entry.seq, wall)
-        self._is_appending = True
-        self.log.append(name, entry, origin)
-        self._is_appending = False
-
-    def _begin_topic(
-        self, name: str, id: Id | None, publisher: Publisher
-    ) -> Topic | None:
-        """Return a topic for its first publication; None where there are too many."""
-        most = self.config.node_topics
-        if most is not None and self._kept >= most:
-            words = f"this hub keeps {most} topics"
-            self.tally.published["rejected"] += 1
-            publisher.refused(id, ErrorCode.TOO_MANY_TOPICS, words)
-            return None
-        self._kept += 1
+    def begin_topic(self, name: str) -> Topic:
+        """Return a topic for its first publication, with all who wait for it."""
         topic = self._topic(name)
         for subscriber, pattern, deliver in self._patterns.born(name):
             if name in subscriber.topics:
@@ -277,87 +234,6 @@ class Node:
                 continue
             self.fanout.enter(subscriber, topic, 0, deliver=deliver, is_announced=False)
         return topic
-
-    def _is_fresh(
-        self, topic: Topic, command: Publish, user: str, publisher: Publisher
-    ) -> bool:
-        """Tell whether nobody has published this before; else answer it."""
-        judged = self._repeats.judge(command, user, self.clock.wall())
-        if isinstance(judged, Fresh):
-            return True
-        if isinstance(judged, Duplicate):
-            self.tally.published["duplicate"] += 1
-            self._answer_again(topic, judged.seq, command.id, publisher)
-        else:
-            self.tally.published["rejected"] += 1
-            publisher.refused(
-                command.id,
-                judged.code,
-                judged.message,
-                path=judged.path or None,
-                expected=judged.expected,
-            )
-        return False
-
-    def _answer_again(
-        self, topic: Topic, seq: int | None, id: Id | None, publisher: Publisher
-    ) -> None:
-        """Answer a duplicate, once the first one has its durability."""
-        if seq is None or seq <= topic.log.visible:
-            if id is not None:
-                publisher.published(id, topic, seq, duplicate=True)
-            return
-        waiting = topic.waiting
-        place = len(waiting)
-        while place and waiting[place - 1][0] > seq:
-            place -= 1
-        waiting.insert(place, (seq, publisher, id, True))
-
-    # What the log tells.
-
-    def durable(self, topic: str, seq: int) -> None:
-        """Show everything up to ``seq``; the log calls this."""
-        known = self._topics[topic]
-        log = known.log
-        count = seq - log.visible
-        first_at = log.ring[log.visible + 1].at
-        log.reveal(seq)
-        tally = self.tally
-        tally.published["accepted"] += count
-        if self._is_appending:
-            # At once: not worth a look at the clock.
-            tally.append.counts[0] += count
-        else:
-            tally.append.observe(self.clock.wall() - first_at, count)
-        self._repeats.settle(topic, seq)
-        waiting = known.waiting
-        while waiting and waiting[0][0] <= seq:
-            done, publisher, id, is_duplicate = waiting.popleft()
-            if id is not None:
-                publisher.published(id, known, done, duplicate=is_duplicate)
-        self.fanout.published(known)
-
-    def refused(self, topic: str, seq: int, reason: str) -> None:
-        """Take back everything from ``seq`` on; the log calls this."""
-        known = self._topics[topic]
-        known.log.take_back(seq)
-        self._repeats.take_back(topic, seq)
-        lost = []
-        while known.waiting and known.waiting[-1][0] >= seq:
-            lost.append(known.waiting.pop())
-        self.tally.published["unavailable"] += len(lost)
-        if not known.log.top:
-            self._kept -= 1
-            self._forget_idle(known)
-        for _, publisher, id, _ in reversed(lost):
-            publisher.refused(id, ErrorCode.UNAVAILABLE, reason)
-
-    def trimmed(self, topic: str, base: Mark) -> None:
-        """Forget everything up to ``base``; the log calls this."""
-        known = self._topics[topic]
-        known.log.forget(base)
-        if not known.is_dirty:
-            known.log.settle(known.cursors.level)
 
     # Subscribing.
 
@@ -391,7 +267,11 @@ class Node:
             None where more match than a reply may name.
         """
         pattern = command.topic
-        named = [name for name in command.since_each or () if matches(pattern, name)]
+        named = [
+            name
+            for name in command.since_each or ()
+            if valid_topic(name) and matches(pattern, name)
+        ]
         with self._patterns.watch(pattern) as watch:
             watch.found.update(dict.fromkeys(named))
             if not await watch.look(self._topics, MOST_TOPICS):
@@ -438,7 +318,7 @@ class Node:
             topic = subscriber.topics.get(each)
             if topic is not None:
                 self.fanout.leave(subscriber, topic)
-                self._forget_idle(topic)
+                self.forget_idle(topic)
         return names
 
     def unsubscribe_all(self, subscriber: Subscriber, patterns: Iterable[str]) -> None:
@@ -451,7 +331,7 @@ class Node:
         for pattern in patterns:
             self._patterns.leave(subscriber, pattern)
         for topic in self.fanout.leave_all(subscriber):
-            self._forget_idle(topic)
+            self.forget_idle(topic)
 
     # Looking at it.
 

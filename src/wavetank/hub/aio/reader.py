@@ -10,6 +10,7 @@ import msgspec
 
 from wavetank.hub.aio.fanout import PAGE_BYTES
 from wavetank.hub.aio.logs.base import Log
+from wavetank.hub.aio.topic import Subscriber, Topic
 from wavetank.hub.log import Entry as LogEntry
 from wavetank.hub.log import TopicLog
 from wavetank.hub.recovery import Begin, Since, begin_at_time, find_begin, judge
@@ -108,6 +109,23 @@ class Reader:
         if all(start is None for start in starts):
             return Begin(view.visible, view.visible_tag)
         return Begin(view.base.seq, view.base.tag, recovered=True)
+
+    # Heartbeats.
+
+    def tops(
+        self, subscriber: Subscriber, is_settled: Callable[[Subscriber, Topic], bool]
+    ) -> dict[str, tuple[int, str]]:
+        """Return seq and tag up to which somebody has got everything, by topic.
+
+        Topics on which it lags or conflates are left out.
+        """
+        found = {}
+        for name, topic in subscriber.topics.items():
+            level = topic.cursors.level
+            tag = topic.log.tag_at(level) if is_settled(subscriber, topic) else None
+            if tag is not None:
+                found[name] = (level, format_tag(tag))
+        return found
 
     # History.
 

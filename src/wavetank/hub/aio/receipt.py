@@ -87,5 +87,5 @@ async def publish(node: Node, command: Publish, user: str) -> Accepted | Refused
     receipt = Receipt()
     # Without an id nobody would be told that it is kept.
     named = msgspec.structs.replace(command, id=0)
-    node.publish(named, user, receipt)
+    node.publications.publish(named, user, receipt)
     return await receipt.outcome

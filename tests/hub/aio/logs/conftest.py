@@ -95,6 +95,9 @@ class Ear:
         self._note("refused")
         self.on_refusal(topic, seq)
 
+    def settled(self) -> None:
+        """Pass over it."""
+
     def trimmed(self, topic: str, base: Mark) -> None:
         """Remember it."""
         self.bases[topic] = base

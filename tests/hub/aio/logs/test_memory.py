@@ -24,6 +24,9 @@ class Ear:
     def refused(self, topic: str, seq: int, reason: str) -> None:
         """Pass over it."""
 
+    def settled(self) -> None:
+        """Pass over it."""
+
     def trimmed(self, topic: str, base: Mark) -> None:
         """Remember it."""
         self.gone.append((topic, base))

@@ -596,6 +596,7 @@ class Ear:
         sys.stdout.flush()
     def refused(self, topic, seq, reason): sys.exit(reason)
     def trimmed(self, topic, base): pass
+    def settled(self): pass
 
 async def main():
     global own

@@ -60,6 +60,10 @@ class Listener(Protocol):
         """Take note: everything of the topic up to ``base`` is gone."""
         ...
 
+    def settled(self) -> None:
+        """Take note: that was all for now, of all topics."""
+        ...
+
 
 class Log(Protocol):
     """Keeps the publications of all topics; one file for each kind.
@@ -163,6 +167,9 @@ class _Nobody:
         """Pass over it."""
 
     def trimmed(self, topic: str, base: Mark) -> None:
+        """Pass over it."""
+
+    def settled(self) -> None:
         """Pass over it."""
 
 

@@ -96,6 +96,8 @@ class MemoryLog:
             newest = entries[-1]
             self.listener.durable(topic, newest.seq)
             self._trim(topic, run, newest.at)
+        if self._later is not None:
+            self.listener.settled()
 
     def _trim(self, topic: str, run: Run, wall: float) -> None:
         gone = None

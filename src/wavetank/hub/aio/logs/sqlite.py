@@ -303,6 +303,7 @@ class SqliteLog:
                 span = self._spans[topic] = _Span(0, 0)
             span.top = top
             self.listener.durable(topic, top)
+        self.listener.settled()
 
     def _trimmed(self, bases: Mapping[str, Mark]) -> None:
         for topic, base in bases.items():
