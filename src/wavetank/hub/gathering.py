@@ -10,7 +10,7 @@ one at a time nothing ever waits.
 
 __all__ = ["LONGEST", "SHARE", "Gathering"]
 
-SHARE = 1 / 16
+SHARE = 1 / 8
 """Part of the last sweep's time that the next one waits at most."""
 
 LONGEST = 0.005

@@ -7,6 +7,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import attrgetter
 
 import msgspec
@@ -137,8 +138,15 @@ class Run:
         Raises:
             LocalError: If they do not follow the last one.
         """
-        for entry in entries:
-            self.push(entry)
+        last = self.last + len(entries)
+        if entries and (entries[0].seq != self.last + 1 or entries[-1].seq != last):
+            raise LocalError(f"entry {entries[0].seq} does not follow {self!r}")
+        sizes = [len(entry.frame) for entry in entries]
+        ends = list(accumulate(sizes, initial=self.total))
+        self._ends += ends[1:]
+        self._entries += entries
+        self.size += ends[-1] - self.total
+        self.total, self.last = ends[-1], last
 
     def drop(self) -> Entry:
         """Remove the oldest entry and return it."""

@@ -189,10 +189,13 @@ def _decode(
     decoder: msgspec.json.Decoder[Command], text: str | bytes | bytearray
 ) -> Command | CommandError:
     """Read a command with this decoder; any fault becomes a CommandError."""
-    try:
-        data = _utf8(text)
-    except UnicodeError:
-        return CommandError(code=ErrorCode.INVALID_JSON, message="not UTF-8")
+    # Nearly every message is plain: it is what it is.
+    data = text
+    if type(data) is not bytes or not data.isascii():
+        try:
+            data = _utf8(text)
+        except UnicodeError:
+            return CommandError(code=ErrorCode.INVALID_JSON, message="not UTF-8")
     try:
         command = decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -201,8 +204,12 @@ def _decode(
         return _unreadable(error)
     if type(command) is not Publish:
         return _from_wire(command)
-    # Few brackets cannot nest deeply: most payloads need no closer look.
-    if data.count(b"[") + data.count(b"{") > MAX_NESTING and _is_deep(command.payload):
+    # Short payloads, and those with few brackets, cannot nest deeply.
+    if (
+        len(data) > 2 * MAX_NESTING
+        and data.count(b"[") + data.count(b"{") > MAX_NESTING
+        and _is_deep(command.payload)
+    ):
         return _too_deep("data", command.id)
     return command
 

@@ -227,6 +227,8 @@ class FakeLink:
 class FakeLog(MemoryLog):
     """A log in memory that becomes durable, and fails, when it is told to."""
 
+    may_refuse = True
+
     def __init__(self) -> None:
         super().__init__("epoch-01", retention=Bounds(), total=None, wall=lambda: 0.0)
         self.is_slow = False

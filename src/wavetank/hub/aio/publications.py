@@ -69,6 +69,8 @@ class Publications:
         self._most = most
         self._repeats = Repeats()
         self._is_appending = False
+        # Who wants no answer has nothing to wait for where nothing is refused.
+        self._may_refuse = log.may_refuse
         self.kept = 0
         log.listener = self
 
@@ -140,7 +142,8 @@ class Publications:
             return
         if entry.seq == 1:
             self.kept += 1
-        topic.waiting.append((entry.seq, publisher, command.id, False))
+        if command.id is not None or self._may_refuse:
+            topic.waiting.append((entry.seq, publisher, command.id, False))
         if origin is not None:
             self._repeats.note(command.topic, origin, entry.seq, wall)
         self._is_appending = True

@@ -85,6 +85,11 @@ class Log(Protocol):
         ...
 
     @property
+    def may_refuse(self) -> bool:
+        """Whether ``listener.refused`` can follow an append at all."""
+        ...
+
+    @property
     def is_failing(self) -> bool:
         """Whether the last write failed."""
         ...

@@ -37,6 +37,7 @@ class MemoryLog:
 
     name = "memory"
     is_failing = False
+    may_refuse = False
 
     def __init__(
         self,

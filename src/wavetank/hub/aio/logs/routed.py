@@ -50,6 +50,11 @@ class RoutedLog:
         self._memory.listener = self._durable.listener = listener
 
     @property
+    def may_refuse(self) -> bool:
+        """The durable one may."""
+        return True
+
+    @property
     def is_failing(self) -> bool:
         """Whether one of them could not be written."""
         return self._memory.is_failing or self._durable.is_failing

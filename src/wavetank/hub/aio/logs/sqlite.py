@@ -93,6 +93,7 @@ class SqliteLog:
     """
 
     name = "sqlite"
+    may_refuse = True
 
     def __init__(
         self,
