@@ -84,6 +84,7 @@ def test_claims_allow_the_past_of_what_may_be_subscribed_to() -> None:
         ({"sub": "token-1"}, "sub is a name that this hub gives"),
         ({"sub": "operator-07"}, "sub is a name that this hub gives"),
         ({"sub": "anonymous"}, "sub is a name that this hub gives"),
+        ({"sub": "hub"}, "sub is a name that this hub gives"),
         ({"exp": ...}, "`exp`"),
         ({"exp": None}, "`$.exp`"),
         ({"exp": "1790000000"}, "`$.exp`"),

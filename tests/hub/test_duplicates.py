@@ -449,3 +449,18 @@ def test_duplicates_say_how_much_they_remember() -> None:
     note(known, counted(1), 2)
     assert repr(known) == "<Duplicates 1 keys, 1 producers>"
     assert repr(budget) == "<Budget 1 keys and 1 seqs of 9>"
+
+
+def test_old_keys_are_forgotten_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand that end together do not hold the loop up."""
+    monkeypatch.setattr("wavetank.hub.duplicates.FORGOTTEN_AT_ONCE", 2)
+    duplicates = Duplicates()
+    for number in range(5):
+        origin = Origin(user="ann", key=f"k{number}")
+        duplicates.note(origin, number + 1, 0.0)
+    late = KEY_AGE + 1.0
+    duplicates.tend(late)
+    assert len(duplicates.keys) == 3
+    again = Origin(user="ann", key="k4")
+    duplicates.note(again, 6, late)
+    assert [key.seq for key in duplicates.keys] == [6]

@@ -801,3 +801,11 @@ def test_published_is_written_as_any_reply(id: int | str) -> None:
     quick, general = encode_published(id, head, 58), encode_reply(reply)
     assert json.loads(quick) == json.loads(general)
     assert decode_push(quick) == reply
+
+
+def test_payload_that_is_too_large_is_not_looked_at_for_its_depth() -> None:
+    """It is refused for its size, which costs nothing to see."""
+    deep = b'{"type":"publish","topic":"t","data":' + b"[" * 99 + b"]" * 99 + b"}"
+    assert isinstance(decode_command(deep), CommandError)
+    assert isinstance(decode_command(deep, 198), CommandError)
+    assert isinstance(decode_command(deep, 197), Publish)

@@ -23,7 +23,7 @@ LEEWAY = 5.0
 _FOREVER = 253_402_300_800.0
 """The year 10000, in seconds since 1970."""
 
-_is_own = re.compile(r"anonymous|(?:token|operator)-[0-9]+").fullmatch
+_is_own = re.compile(r"anonymous|hub|(?:token|operator)-[0-9]+").fullmatch
 """Users that the hub itself names. Limits and idempotency go by the user, so nobody
 else may be one of them."""
 

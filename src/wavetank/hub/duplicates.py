@@ -17,6 +17,7 @@ from wavetank.hub.rules import Objection
 from wavetank.protocol import ErrorCode, Producer, Publish
 
 __all__ = [
+    "FORGOTTEN_AT_ONCE",
     "FRESH",
     "KEY_AGE",
     "MOST_KEYS",
@@ -49,6 +50,9 @@ MOST_SEQS = 1000
 
 NODE_NOTES = 1_000_000
 """Most keys, and most seqs of producers, that one node remembers."""
+
+FORGOTTEN_AT_ONCE = 1000
+"""Keys that are forgotten in one go, so that the loop is not held up."""
 
 _MOST_STEPS = 200_000
 """Notes of one topic that can be taken back; no log holds so many at once."""
@@ -296,8 +300,10 @@ class Duplicates:
 
     def _note_key(self, user: str, key: str, seq: int, wall: float) -> None:
         self.tend(wall)
-        if (user, key) in self._keys:
+        known = self._keys.get((user, key))
+        if known is not None and self._at - known.at <= KEY_AGE:
             raise LocalError(f"key {key!r} of {user!r} is known")
+        self._forget_key(known)
         self._add_key(KeptKey(user, key, seq, self._at))
         gone = self._shed_keys(user)
         if gone:
@@ -425,13 +431,13 @@ class Duplicates:
             self._budget.seqs += len(step.dropped) - 1
 
     def tend(self, wall: float) -> None:
-        """Forget the keys that are too old.
+        """Forget keys that are too old, some at a time; ``judge`` knows their age.
 
         Args:
             wall: Seconds since 1970; time that goes back does not count.
         """
         self._at = max(self._at, wall)
-        while self._keys:
+        for _ in range(min(FORGOTTEN_AT_ONCE, len(self._keys))):
             oldest = next(iter(self._keys.values()))
             if self._at - oldest.at <= KEY_AGE:
                 return

@@ -107,6 +107,7 @@ class Session:
         patience: How long it may keep the hub waiting.
         state: Where it is in its life.
         topics: What it is subscribed to.
+        most_payload: Bytes of a payload that are taken.
     """
 
     __slots__ = (
@@ -114,9 +115,9 @@ class Session:
         "_config",
         "_flood",
         "_is_free",
-        "_most_payload",
         "_tally",
         "claims",
+        "most_payload",
         "name",
         "patience",
         "state",
@@ -137,7 +138,7 @@ class Session:
         self._flood: Flood | None = None
         self._is_free = False
         most = config.limits.payload_bytes
-        self._most_payload = inf if most is None else most
+        self.most_payload = inf if most is None else most
         self._buckets: Buckets | None = None
         self.patience = Patience(config, spread)
         self.name = name
@@ -257,7 +258,7 @@ class Session:
         ``judge`` would let it pass, too, in ten times the time:
         ``benchmarks/publish_path.py``.
         """
-        return self._is_free and len(command.data) <= self._most_payload
+        return self._is_free and len(command.data) <= self.most_payload
 
     def _find_freedom(self) -> None:
         """Note whether every publication may pass that is not too large."""

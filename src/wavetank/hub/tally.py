@@ -49,6 +49,7 @@ REASONS = {
     "413": "too_large",
     "414": "uri_too_long",
     "417": "expectation_failed",
+    "421": "wrong_host",
     "426": "upgrade_required",
     "429": "too_many_of_one",
     "431": "head_too_large",

@@ -8,6 +8,7 @@ whatever a stranger sends comes back as a value.
 """
 
 import re
+from math import inf
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -169,12 +170,19 @@ _SQUARE = bytes.maketrans(b"{}", b"[]")
 # Reading what a client sent.
 
 
-def decode_command(text: str | bytes | bytearray) -> Command | CommandError:
+def decode_command(
+    text: str | bytes | bytearray, most: float = inf
+) -> Command | CommandError:
     """Read one message from a client; never raises.
 
     ``data`` of a publish is a view of ``text``: take its ``payload`` to keep it.
+
+    Args:
+        text: The message.
+        most: Bytes of a payload; nobody looks how deep a larger one nests, for it is
+            refused anyhow.
     """
-    return _decode(_command, text)
+    return _decode(_command, text, most)
 
 
 def decode_publish(text: str | bytes | bytearray) -> Publish | CommandError:
@@ -182,11 +190,13 @@ def decode_publish(text: str | bytes | bytearray) -> Publish | CommandError:
 
     Never raises, as ``decode_command``.
     """
-    return cast("Publish | CommandError", _decode(_publish, text))
+    return cast("Publish | CommandError", _decode(_publish, text, inf))
 
 
 def _decode(
-    decoder: msgspec.json.Decoder[Command], text: str | bytes | bytearray
+    decoder: msgspec.json.Decoder[Command],
+    text: str | bytes | bytearray,
+    most: float,
 ) -> Command | CommandError:
     """Read a command with this decoder; any fault becomes a CommandError."""
     # Nearly every message is plain: it is what it is.
@@ -206,7 +216,7 @@ def _decode(
         return _from_wire(command)
     # Short payloads, and those with few brackets, cannot nest deeply.
     if (
-        len(data) > 2 * MAX_NESTING
+        2 * MAX_NESTING < len(command.data) <= most
         and data.count(b"[") + data.count(b"{") > MAX_NESTING
         and _is_deep(command.payload)
     ):

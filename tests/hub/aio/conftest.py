@@ -203,6 +203,10 @@ class FakeLink:
         """Remember it."""
         self.calls.append("release")
 
+    def wake(self) -> None:
+        """Remember it."""
+        self.calls.append("wake")
+
     def finished(self) -> None:
         """Count it."""
         self.ends += 1

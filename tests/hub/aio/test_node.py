@@ -408,3 +408,12 @@ async def test_node_lets_go_of_the_patterns_of_somebody_who_leaves(
     node.unsubscribe_all(somebody, ["a.*", "t"])
     assert not node.has_pattern(somebody, "a.*")
     assert not somebody.topics
+
+
+async def test_node_looks_at_no_more_names_than_a_reply_may_have(
+    make_node: MakeNode,
+) -> None:
+    """A million bytes of positions cost nobody else their turn."""
+    node = make_node()
+    many = {f"b.{number}": Position("epoch-01", 0) for number in range(1001)}
+    assert await subscribe_pattern(node, reader(), "a.*", since_each=many) is None

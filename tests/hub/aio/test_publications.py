@@ -236,3 +236,18 @@ async def test_publications_of_a_refused_kind_leave_no_topic_behind(
     assert not node.topics
     assert tell(node, author, topic="b") == (1, 1, False)
     assert "1 topics" in repr(node.publications)
+
+
+async def test_publications_that_are_refused_announce_no_topic(
+    make_node: MakeNode,
+) -> None:
+    """Nobody's pattern grows by what is not there."""
+    node = make_node()
+    somebody = Subscriber("reader", lambda data: None)
+    command = Subscribe(id=1, topic="a.*")
+    node.subscribe_pattern(somebody, command, {})
+    producer = Producer(name="bot", epoch=1, seq=5)
+    tell(node, Author(), topic="a.x", producer=producer)
+    assert not somebody.topics
+    tell(node, Author(), topic="a.x", key="k")
+    assert list(somebody.topics) == ["a.x"]

@@ -139,3 +139,16 @@ def test_whoever_waits_is_stranded_when_the_log_cannot_be_read() -> None:
     assert waiter.is_stranded
     assert not left.is_stranded
     assert desk.topic.readings == {}
+
+
+def test_page_is_delivered_once_to_whoever_asked_twice() -> None:
+    """Woken meanwhile by another topic, a connection asks again for the same page."""
+    desk = Desk()
+    waiter = desk.wait_at(3)
+    place = desk.topic.place_of(waiter)
+    assert place is not None
+    desk.readings.read(waiter, desk.topic, place)
+    desk.work()
+    ((waiting, _),) = desk.delivered
+    assert waiting == [waiter]
+    assert desk.woken == [waiter]

@@ -25,9 +25,6 @@ __all__ = ["HIGH_WATER", "Connection", "House"]
 HIGH_WATER = 65_536
 """Bytes in a transport's buffer above which a connection lags."""
 
-SLICE_BYTES = 8192
-"""Bytes that are read between two looks at the clock."""
-
 TURN = 0.005
 """Seconds that one connection's bytes may take before the others have their turn."""
 
@@ -195,13 +192,14 @@ class Connection(asyncio.Protocol):
         A read brings up to 256 KiB, which may be 40,000 frames; and uvloop hands
         out read after read before anybody else is served.
         """
-        if len(data) <= SLICE_BYTES:
+        size = socket.slice_bytes
+        if len(data) <= size:
             socket.feed(data)
             return
         now = self._node.clock.now
         until = now() + TURN
-        for start in range(0, len(data), SLICE_BYTES):
-            stop = start + SLICE_BYTES
+        for start in range(0, len(data), size):
+            stop = start + size
             socket.feed(data[start:stop])
             if self._is_held or now() >= until:
                 self._unread = data[stop:]

@@ -4,16 +4,15 @@ It refuses to know the transport, HTTP and what is right.
 """
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from wavetank.hub.access import Denied
-from wavetank.hub.aio.fanout import PAGE_BYTES, Subscriber, Topic
+from wavetank.hub.aio.fanout import PAGE_BYTES, Topic
 from wavetank.hub.aio.node import Node
-from wavetank.hub.aio.patterns import MOST_TOPICS
+from wavetank.hub.aio.subscriptions import Subscriptions
 from wavetank.hub.effects import Beat, Close, Effect, Forbid, Moment, Perform, Send
 from wavetank.hub.log import TopicLog
-from wavetank.hub.recovery import Begin
 from wavetank.hub.session import Session
 from wavetank.protocol import (
     Auth,
@@ -27,14 +26,11 @@ from wavetank.protocol import (
     Push,
     Reply,
     Subscribe,
-    Subscribed,
-    SubscribedPattern,
     Unsubscribe,
     Unsubscribed,
     decode_command,
     encode_published,
     encode_reply,
-    is_pattern,
 )
 from wavetank.wire import Message, Opcode, encode_frame, encode_text
 
@@ -44,7 +40,8 @@ MOST_UNANSWERED = 256
 """Commands without an answer; at so many, reading stops."""
 
 
-_Slow = Subscribe | History
+_IN_ORDER = (Subscribe, Unsubscribe, History)
+"""Commands that wait for the answers of publications before them."""
 
 
 class Link(Protocol):
@@ -66,12 +63,16 @@ class Link(Protocol):
         """Read again."""
         ...
 
+    def wake(self) -> None:
+        """Look at the deadlines again: they may have moved."""
+        ...
+
     def finished(self) -> None:
         """Hear that every command that was taken has its answer."""
         ...
 
 
-class Member(Subscriber):
+class Member(Subscriptions):
     """One connection of the hub.
 
     Args:
@@ -83,32 +84,28 @@ class Member(Subscriber):
 
     __slots__ = (
         "_inbox",
-        "_is_busy",
         "_is_draining",
         "_is_held",
         "_is_signed_in",
         "_is_taking",
         "_is_woken",
         "_link",
-        "_node",
         "_outbox",
         "_outbox_size",
+        "_postponed",
         "_unanswered",
-        "session",
     )
 
     def __init__(
         self, node: Node, link: Link, session: Session, *, window: int | None = None
     ) -> None:
-        super().__init__(session.name, link.write, window)
-        self.session = session
-        self._node = node
+        super().__init__(node, session, link.write, window=window)
         self._link = link
         self._outbox: list[bytes] = []
         self._outbox_size = 0
         self._inbox: deque[tuple[bytes, float]] | None = None
         self._unanswered = 0
-        self._is_busy = False
+        self._postponed: list[Effect] | None = None
         self._is_held = False
         self._is_draining = False
         self._is_signed_in = False
@@ -119,10 +116,10 @@ class Member(Subscriber):
 
     def open(self, *, is_supported: bool) -> None:
         """Greet."""
-        self._node.members[self] = None
+        self.node.members[self] = None
         if self.session.claims is not None:
             self._is_signed_in = True
-        self._do(self.session.open(self._node.moment(), is_supported=is_supported))
+        self._do(self.session.open(self.node.moment(), is_supported=is_supported))
         self.settle()
 
     def receive(self, message: Message, at: Moment) -> None:
@@ -134,18 +131,18 @@ class Member(Subscriber):
         """
         if message.opcode is Opcode.BINARY:
             self._do(self.session.close(1003, "text messages only"))
-        elif self._inbox or self._must_wait:
+        elif (
+            self._inbox or self._must_wait or not self._take(message.data, at, at.wall)
+        ):
             self._wait_with(message.data, at.wall)
-        else:
-            self._take(message.data, at, at.wall)
 
     def hear_pong(self, payload: bytes) -> None:
         """Take a pong."""
         heartbeat = self.session.patience.heartbeat
         if heartbeat is not None:
-            taken = heartbeat.pong(payload, self._node.clock.now())
+            taken = heartbeat.pong(payload, self.node.clock.now())
             if taken is not None:
-                self._node.tally.rtt.observe(taken)
+                self.node.tally.rtt.observe(taken)
 
     def settle(self) -> None:
         """Write the answers that have gathered, in one go."""
@@ -156,14 +153,14 @@ class Member(Subscriber):
 
     def paused(self) -> None:
         """Hear that the transport takes nothing more."""
-        self.session.patience.paused(self._node.clock.now())
-        self._node.fanout.paused(self)
+        self.session.patience.paused(self.node.clock.now())
+        self.node.fanout.paused(self)
 
     def resumed(self) -> None:
         """Hear that the transport takes bytes again."""
         self.session.patience.resumed()
-        self._node.fanout.resumed(self)
-        self._go_on()
+        self.node.fanout.resumed(self)
+        self.go_on()
 
     @property
     def due_at(self) -> float:
@@ -175,8 +172,8 @@ class Member(Subscriber):
         heartbeat = self.session.patience.heartbeat
         if self._is_held and heartbeat is not None:
             heartbeat.excuse()
-        behind = self._node.fanout.behind(self)
-        self._do(self.session.tick(self._node.moment(), behind))
+        behind = self.node.fanout.behind(self)
+        self._do(self.session.tick(self.node.moment(), behind))
         self.settle()
 
     @property
@@ -189,39 +186,47 @@ class Member(Subscriber):
         self._is_draining = True
         self._do(self.session.drain(reconnect_after=reconnect_after))
         self.settle()
-        if not self.behind:
+        # What has come is answered; what comes now has to come again, elsewhere.
+        self._is_held = True
+        self._link.hold()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Leave a hub that goes away, once everything is delivered and answered."""
+        if self._is_draining and not self.behind and self.is_finished:
             self._do(self.session.leave())
 
     @property
     def is_finished(self) -> bool:
         """Whether every command that was taken has its answer."""
-        return not (self._inbox or self._is_busy or self._unanswered)
+        return not (self._inbox or self.is_busy or self._unanswered or self._postponed)
 
     def recheck(self) -> None:
         """End where the key that vouched for its token was withdrawn."""
         claims = self.session.claims
-        if claims is not None and not self._node.tokens.knows(claims):
-            self._do(self.session.revoked(self._node.moment()))
+        if not self.session.is_open or claims is None:
+            return
+        if not self.node.tokens.knows(claims):
+            self._do(self.session.revoked(self.node.moment()))
             self.settle()
 
     def lost(self) -> None:
         """Hear that the connection is gone, or that nothing may be written."""
-        self._node.members.pop(self, None)
-        self._node.unsubscribe_all(self, self.session.topics)
+        self.node.members.pop(self, None)
+        self.node.unsubscribe_all(self, self.session.topics)
         self.session.closed()
-        self._inbox = None
+        self._inbox = self._postponed = None
         self._outbox.clear()
         self._is_held = False
         if self._is_signed_in:
-            self._node.admission.sign_out(self.session.user)
+            self.node.admission.sign_out(self.session.user)
         self._is_signed_in = False
 
     # What fan-out tells.
 
     def caught_up(self) -> None:
         """Leave, if the hub is going away."""
-        if self._is_draining:
-            self._do(self.session.leave())
+        self._leave()
 
     def stranded(self) -> None:
         """Ask the client to come back with its positions."""
@@ -230,7 +235,7 @@ class Member(Subscriber):
     def outgrown(self, pattern: str) -> None:
         """End a subscription that has come to match too many topics."""
         # Not now: others are being entered into the topic that was one too many.
-        self._node.call_soon(lambda: self._do_apart(self.session.outgrown(pattern)))
+        self.node.call_soon(lambda: self._do_apart(self.session.outgrown(pattern)))
 
     def _do_apart(self, effects: list[Effect]) -> None:
         if self.session.is_open:
@@ -247,7 +252,7 @@ class Member(Subscriber):
             return
         log = topic.log
         if duplicate or seq is None:
-            self._send(_duplicate(id, log, seq))
+            self._answer([Send(_duplicate(id, log, seq))])
         else:
             self._gather(encode_text(encode_published(id, log.answer_head, seq)))
 
@@ -255,12 +260,19 @@ class Member(Subscriber):
         self, id: Id | None, code: ErrorCode, message: str, **more: Any
     ) -> None:
         """Answer a publish that was not taken, with or without an id."""
-        if id is None:
+        at = self.node.moment()
+        if id is None and self.session.is_open:
             self._wake()
-        elif not self._is_answered():
-            return
-        if self.session.is_open:
-            self._refuse(id, code, message, **more)
+            self._do(self.session.refuse(None, code, message, at, **more))
+        elif id is not None and self._is_answered():
+            self._answer(self.session.refuse(id, code, message, at, **more))
+
+    def _answer(self, effects: list[Effect]) -> None:
+        """Answer a publish that waits for nothing, but behind those that do."""
+        if self._is_taking and self._unanswered:
+            self._postponed = effects
+        else:
+            self._do(effects)
 
     def _is_answered(self) -> bool:
         """Count a publish as answered; tell whether the answer can be sent."""
@@ -272,14 +284,19 @@ class Member(Subscriber):
         """Go on in the next turn, where nobody else writes the answers of this one."""
         if not self._is_taking and not self._is_woken:
             self._is_woken = True
-            self._node.call_soon(self._go_on)
+            self.node.call_soon(self.go_on)
 
     # Commands, one after the other.
 
     @property
     def _must_wait(self) -> bool:
         """Whether no command may be begun now."""
-        return self.is_paused or self._is_busy or self._unanswered >= MOST_UNANSWERED
+        return (
+            self.is_paused
+            or self.is_busy
+            or self._unanswered >= MOST_UNANSWERED
+            or self._postponed is not None
+        )
 
     def _wait_with(self, data: bytes, arrived: float) -> None:
         if self._inbox is None:
@@ -289,32 +306,55 @@ class Member(Subscriber):
             self._is_held = True
             self._link.hold()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Take the commands that have waited, as far as that is possible now."""
         self._is_woken = False
+        if self._postponed is not None and not self._unanswered:
+            effects, self._postponed = self._postponed, None
+            self._do(effects)
         while self._inbox and not self._must_wait:
             data, arrived = self._inbox.popleft()
-            self._take(data, self._node.moment(), arrived)
+            if not self._take(data, self.node.moment(), arrived):
+                self._inbox.appendleft((data, arrived))
+                break
         self.settle()
-        if self._is_held and not self._inbox and not self._must_wait:
+        if self._is_held and not (self._inbox or self._must_wait or self._is_draining):
             self._is_held = False
             self._link.release()
         if self.is_finished:
             self._link.finished()
+            self._leave()
 
-    def _take(self, data: bytes, at: Moment, arrived: float) -> None:
+    def _take(self, data: bytes, at: Moment, arrived: float) -> bool:
+        """Do a command; tell whether that was possible now."""
         self._is_taking = True
-        command = decode_command(data)
-        # What comes by the hundred thousand takes no detours.
-        if not isinstance(command, Publish) or not self._pass_on(command, at.wall):
-            self._do(self.session.judge(command, at, arrived))
-        self._is_taking = False
+        try:
+            command = decode_command(data, self.session.most_payload)
+            if isinstance(command, Publish):
+                # What comes by the hundred thousand takes no detours.
+                if not self._pass_on(command, at.wall):
+                    self._judge_publish(command, at)
+            elif self._unanswered and isinstance(command, _IN_ORDER):
+                # Replies keep the order of the commands on one topic.
+                return False
+            else:
+                self._do(self.session.judge(command, at, arrived))
+        finally:
+            self._is_taking = False
+        return True
+
+    def _judge_publish(self, command: Publish, at: Moment) -> None:
+        effects = self.session.judge(command, at, at.wall)
+        if (effects and isinstance(effects[0], Perform)) or command.id is None:
+            self._do(effects)
+        else:
+            self._answer(effects)
 
     def _pass_on(self, command: Publish, wall: float) -> bool:
         """Publish what nothing could refuse; tell whether that was so."""
         if not self.session.lets_through(command):
             return False
-        publications = self._node.publications
+        publications = self.node.publications
         topic = publications.known(command.topic)
         if topic is None:
             return False
@@ -328,7 +368,7 @@ class Member(Subscriber):
                 case Perform(command):
                     _WORK[type(command)](self, command)
                 case Send(message):
-                    self._send(message)
+                    self.send(message)
                 case Forbid(topic, reason):
                     self._forbid(topic, reason)
                 case Beat(ping):
@@ -336,7 +376,7 @@ class Member(Subscriber):
                 case Close(code, reason):
                     self._close(code, reason)
 
-    def _send(self, message: Reply | Push) -> None:
+    def send(self, message: Reply | Push) -> None:
         self._gather(encode_text(encode_reply(cast(Reply, message))))
 
     def _gather(self, frame: bytes) -> None:
@@ -350,141 +390,45 @@ class Member(Subscriber):
         heartbeat = self.session.patience.heartbeat
         if heartbeat is None:
             return
-        tags = self._node.reader.tops(self, self._node.fanout.is_settled)
+        tags = self.node.reader.tops(self, self.node.fanout.is_settled)
         named = heartbeat.choose([(name, place[0]) for name, place in tags.items()])
         tops = {name: tags[name] for name in named}
-        self._send(Heartbeat(at=self._node.clock.wall(), tops=tops))
+        self.send(Heartbeat(at=self.node.clock.wall(), tops=tops))
         if ping is not None:
             self._outbox.append(encode_frame(Opcode.PING, ping))
 
     def _forbid(self, topic: str, reason: str) -> None:
         """End a subscription unasked."""
-        self._end_subscription(topic)
-        self._send(Unsubscribed(topic=topic, reason=reason))
+        self.end_quietly(topic)
+        self.send(Unsubscribed(topic=topic, reason=reason))
 
     def _close(self, code: int, reason: str) -> None:
         self.settle()
-        self._node.unsubscribe_all(self, self.session.topics)
-        self._inbox = None
+        self.node.unsubscribe_all(self, self.session.topics)
+        self._inbox = self._postponed = None
         self._link.close(code, reason)
 
-    def _refuse(self, id: Id | None, code: ErrorCode, words: str, **more: Any) -> None:
-        self._do(self.session.refuse(id, code, words, self._node.moment(), **more))
+    def refuse(self, id: Id | None, code: ErrorCode, words: str, **more: Any) -> None:
+        self._do(self.session.refuse(id, code, words, self.node.moment(), **more))
 
     # The commands.
 
     def _publish(self, command: Publish) -> None:
         if command.id is not None:
             self._unanswered += 1
-        self._node.publications.publish(command, self.session.user, self)
+        self.node.publications.publish(command, self.session.user, self)
 
     def _authenticate(self, command: Auth) -> None:
-        claims = self._node.verify(command.token)
+        claims = self.node.verify(command.token)
         if not isinstance(claims, Denied) and not self._is_signed_in:
-            if not self._node.admission.sign_in(claims.user):
+            if not self.node.admission.sign_in(claims.user):
                 words = "this user has enough connections"
                 self._do(self.session.close(CloseCode.BUSY, words))
                 return
             self._is_signed_in = True
-        at = self._node.moment()
+        at = self.node.moment()
         self._do(self.session.verified(command.id, claims, at))
-
-    def _subscribe(self, command: Subscribe) -> None:
-        if is_pattern(command.topic):
-            self._start_later(command, self._subscribe_pattern(command))
-            return
-        begin = self._node.reader.find_begin(command)
-        if begin is None:
-            self._start_later(command, self._subscribe_later(command))
-        else:
-            self._subscribe_at(command, begin)
-
-    async def _subscribe_later(self, command: Subscribe) -> None:
-        begin = await self._node.reader.look_up(
-            command.topic, command.since, command.since_time
-        )
-        if self.session.is_open:
-            self._subscribe_at(command, begin)
-
-    def _subscribe_at(self, command: Subscribe, begin: Begin) -> None:
-        reply = self._node.subscribe(self, command, begin)
-        self._begin_with(reply, {command.topic: reply.seq})
-
-    async def _subscribe_pattern(self, command: Subscribe) -> None:
-        begins = await self._node.find_begins(command)
-        if not self.session.is_open:
-            return
-        if begins is None:
-            self._forget_unbegun(command.topic)
-            words = f"more than {MOST_TOPICS} topics match {command.topic}"
-            self._refuse(command.id, ErrorCode.TOO_MANY_TOPICS, words)
-            return
-        reply = self._node.subscribe_pattern(self, command, begins)
-        tops = {name: start.seq for name, start in reply.topics.items()}
-        self._begin_with(reply, tops)
-
-    def _end_subscription(self, name: str) -> None:
-        heartbeat = self.session.patience.heartbeat
-        for topic in self._node.unsubscribe(self, name):
-            if heartbeat is not None:
-                heartbeat.unsubscribed(topic)
-
-    def _begin_with(
-        self, reply: Subscribed | SubscribedPattern, tops: dict[str, int]
-    ) -> None:
-        heartbeat = self.session.patience.heartbeat
-        if heartbeat is not None:
-            for name, top in tops.items():
-                heartbeat.subscribed(name, top)
-        self._send(reply)
-        # Events may be written by anybody's turn: the answer has to go first.
-        self.settle()
-
-    def _unsubscribe(self, command: Unsubscribe) -> None:
-        self._end_subscription(command.topic)
-        self._send(Unsubscribed(topic=command.topic, id=command.id))
-
-    def _read(self, command: History) -> None:
-        begin = self._node.reader.find_begin(command)
-        if begin is not None and self._node.reader.is_at_hand(command, begin):
-            self._send(self._node.reader.read(command, begin))
-        else:
-            self._start_later(command, self._read_later(command, begin))
-
-    async def _read_later(self, command: History, begin: Begin | None) -> None:
-        if begin is None:
-            begin = await self._node.reader.look_up(
-                command.topic, command.since, command.since_time
-            )
-        page = await self._node.reader.read_log(command, begin)
-        if self.session.is_open:
-            self._send(page)
-
-    def _start_later(self, command: _Slow, work: Coroutine[Any, Any, None]) -> None:
-        """Do work that has to wait for the log; later commands wait for it."""
-        self._is_busy = True
-        self._node.start(self._run(command, work))
-
-    def _forget_unbegun(self, name: str) -> None:
-        # Not one of the same name from before, which goes on.
-        if name not in self.topics and not self._node.has_pattern(self, name):
-            self.session.topics.discard(name)
-
-    async def _run(self, command: _Slow, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception:
-            self._forget_unbegun(command.topic)
-            if self.session.is_open:
-                ref = self._node.new_ref()
-                self._node.logger.exception(
-                    "command_failed", connection=self.name, ref=ref
-                )
-                self._refuse(command.id, ErrorCode.INTERNAL, "", ref=ref)
-        finally:
-            self._is_busy = False
-        if self.session.is_open:
-            self._go_on()
+        self._link.wake()
 
 
 def _duplicate(id: Id, log: TopicLog, seq: int | None) -> Published:
@@ -494,7 +438,7 @@ def _duplicate(id: Id, log: TopicLog, seq: int | None) -> Published:
 _WORK: dict[type, Callable[[Member, Any], None]] = {
     Publish: Member._publish,
     Auth: Member._authenticate,
-    Subscribe: Member._subscribe,
-    Unsubscribe: Member._unsubscribe,
-    History: Member._read,
+    Subscribe: Member.begin,
+    Unsubscribe: Member.end,
+    History: Member.look_back,
 }

@@ -267,6 +267,8 @@ class Node:
             None where more match than a reply may name.
         """
         pattern = command.topic
+        if len(command.since_each or ()) > MOST_TOPICS:
+            return None
         named = [
             name
             for name in command.since_each or ()

@@ -13,6 +13,7 @@ from wavetank.hub.aio.repeats import Repeats
 from wavetank.hub.aio.topic import Publisher, Topic
 from wavetank.hub.duplicates import Duplicate, Fresh, Origin
 from wavetank.hub.log import Mark
+from wavetank.hub.rules import Objection
 from wavetank.hub.tally import Tally
 from wavetank.protocol import ErrorCode, Id, Publish
 
@@ -106,7 +107,7 @@ class Publications:
             words = f"this hub keeps {self._most} topics"
             self._tally.published["rejected"] += 1
             publisher.refused(command.id, ErrorCode.TOO_MANY_TOPICS, words)
-        else:
+        elif self._is_first(command, user, publisher):
             topic = self._house.begin_topic(command.topic)
             self.publish_to(topic, command, user, publisher, wall=self._wall())
             self._house.forget_idle(topic)
@@ -150,6 +151,16 @@ class Publications:
         self._log.append(command.topic, entry, origin)
         self._is_appending = False
 
+    def _is_first(self, command: Publish, user: str, publisher: Publisher) -> bool:
+        """Tell whether a publication may begin a topic; else it is answered."""
+        if command.key is None and command.producer is None:
+            return True
+        judged = self._repeats.judge(command, user, self._wall())
+        if isinstance(judged, Objection):
+            self._object(judged, command.id, publisher)
+            return False
+        return True
+
     def _is_fresh(
         self, topic: Topic, command: Publish, user: str, publisher: Publisher
     ) -> bool:
@@ -158,24 +169,29 @@ class Publications:
         if isinstance(judged, Fresh):
             return True
         if isinstance(judged, Duplicate):
-            self._tally.published["duplicate"] += 1
             self._answer_again(topic, judged.seq, command.id, publisher)
         else:
-            self._tally.published["rejected"] += 1
-            publisher.refused(
-                command.id,
-                judged.code,
-                judged.message,
-                path=judged.path or None,
-                expected=judged.expected,
-            )
+            self._object(judged, command.id, publisher)
         return False
+
+    def _object(
+        self, objection: Objection, id: Id | None, publisher: Publisher
+    ) -> None:
+        self._tally.published["rejected"] += 1
+        publisher.refused(
+            id,
+            objection.code,
+            objection.message,
+            path=objection.path or None,
+            expected=objection.expected,
+        )
 
     def _answer_again(
         self, topic: Topic, seq: int | None, id: Id | None, publisher: Publisher
     ) -> None:
         """Answer a duplicate, once the first one has its durability."""
         if seq is None or seq <= topic.log.visible:
+            self._tally.published["duplicate"] += 1
             if id is not None:
                 publisher.published(id, topic, seq, duplicate=True)
             return
@@ -205,6 +221,8 @@ class Publications:
         waiting = known.waiting
         while waiting and waiting[0][0] <= seq:
             done, publisher, id, is_duplicate = waiting.popleft()
+            if is_duplicate:
+                tally.published["duplicate"] += 1
             if id is not None:
                 publisher.published(id, known, done, duplicate=is_duplicate)
         self._fanout.published(known)

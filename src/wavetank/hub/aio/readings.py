@@ -47,9 +47,10 @@ class Readings:
             key = (topic.log.visible - 1, 1)
         waiting = topic.readings.get(key)
         if waiting is not None:
-            waiting.append(subscriber)
+            # Whoever is woken meanwhile asks again, and gets it once.
+            waiting[subscriber] = None
             return
-        topic.readings[key] = [subscriber]
+        topic.readings[key] = {subscriber: None}
         self._start(self._fetch(topic, *key))
 
     async def _fetch(self, topic: Topic, after: int, most: int) -> None:

@@ -12,7 +12,7 @@ from wavetank.protocol import Publish
 
 __all__ = ["TENDED_AT_ONCE", "Repeats"]
 
-TENDED_AT_ONCE = 1000
+TENDED_AT_ONCE = 20
 """Topics whose old keys are looked for in one go, so that the loop is not held up."""
 
 

@@ -70,7 +70,7 @@ class Topic:
         self.resting: dict[float, TopicPace] = {}
         self.account = Account()
         self.waiting: deque[tuple[int, Publisher, Id | None, bool]] = deque()
-        self.readings: dict[tuple[int, int], list[Subscriber]] = {}
+        self.readings: dict[tuple[int, int], dict[Subscriber, None]] = {}
         self.is_dirty = False
 
     @property

@@ -32,6 +32,13 @@ MOST_FRAGMENTS = 65_536
 """Most fragments of one message: enough for 16 bytes each in 1 MiB."""
 
 
+SLICE_BYTES = 8192
+"""Bytes that are read between two looks at the clock."""
+
+DEFLATED_SLICE_BYTES = 256
+"""The same where they may be inflated to a thousand times as many."""
+
+
 class Carrier(Protocol):
     """A transport as a WebSocket sees it.
 
@@ -79,6 +86,7 @@ class WebSocket:
         code: Close code, once there is one.
         ended_by: Who sent the first close frame, ``hub`` or ``client``.
         is_open: Whether messages still mean anything.
+        slice_bytes: Bytes that are fed between two looks at the clock.
         speaker: What it is for; set by ``begin``.
         write: Hands bytes to the transport.
     """
@@ -95,6 +103,7 @@ class WebSocket:
         "ended_by",
         "is_open",
         "name",
+        "slice_bytes",
         "speaker",
         "write",
     )
@@ -107,6 +116,7 @@ class WebSocket:
         self._farewell: Closing | None = None
         self._echo_user: str | None = None
         self._reader = self._make_reader(None)
+        self.slice_bytes = SLICE_BYTES
         self.name = name
         self.code: int | None = None
         self.ended_by = "hub"
@@ -120,6 +130,7 @@ class WebSocket:
         deflate = opening.upgrade.deflate
         if deflate is not None:
             self._reader = self._make_reader(deflate)
+            self.slice_bytes = DEFLATED_SLICE_BYTES
         if opening.is_echo:
             if opening.claims is not None:
                 self._echo_user = opening.claims.user
@@ -137,7 +148,7 @@ class WebSocket:
                 window = shared_window(deflate.server_max_window_bits or 15)
             self.speaker = member = Member(node, self, session, window=window)
             member.open(is_supported=opening.is_supported)
-        self._wake()
+        self.wake()
 
     def _make_reader(self, deflate: DeflateParameters | None) -> MessageReader:
         most = self._node.config.limits.message_bytes
@@ -147,7 +158,8 @@ class WebSocket:
             inflater = inflater_for(deflate, by_server=True, limit=most)
         return MessageReader(expect_mask=True, limits=limits, inflater=inflater)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Look at the deadlines again: they may have moved."""
         if self.is_open and self.speaker is not None and self._farewell is None:
             self._carrier.wake(self.speaker.due_at)
 
@@ -209,14 +221,14 @@ class WebSocket:
         if most is not None and held["message_bytes"] + on_its_way > most:
             self.fail(1009, f"message over {most} bytes before auth")
         else:
-            self._wake()
+            self.wake()
 
     def paused(self) -> None:
         """Hear that the transport's buffer is above high water."""
         self._is_paused = True
         if self.is_open and self.speaker is not None:
             self.speaker.paused()
-            self._wake()
+            self.wake()
 
     def resumed(self) -> None:
         """Hear that the transport's buffer is below low water."""
@@ -232,7 +244,7 @@ class WebSocket:
         """Do what is due."""
         if self.is_open and self.speaker is not None:
             self.speaker.tick()
-            self._wake()
+            self.wake()
 
     def drain(self, reconnect_after: float) -> None:
         """Say that the hub goes away."""

@@ -206,11 +206,12 @@ class SqliteLog:
         if self._ended is None or self._writer is None or self._reader is None:
             return
         self._obstacle = "the log is closed"
+        # First of all: a read that hangs must not keep what waits from being written.
+        self._backlog.stop()
         try:
             async with asyncio.timeout(_CLOSING):
                 reader, self._reader = self._reader, None
                 await reader.close()
-                self._backlog.stop()
                 await asyncio.shield(self._ended)
         except TimeoutError:
             # The threads cannot be ended from outside, but they end with us.
