@@ -52,13 +52,10 @@ from wavetank.protocol import (
     encode_command,
     encode_event,
     encode_payload,
-    encode_published,
     encode_push,
     encode_reply,
-    encode_ts,
     event_head,
     messages,
-    published_head,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -485,32 +482,6 @@ def test_every_time_of_the_wire_is_turned():
         assert timed == set(messages._TIMES.get(struct, ())), struct
 
 
-@given(TIMES, TIMES)
-def test_ts_never_decreases_where_time_does_not(one, other):
-    """Events in order of their append have a ``ts`` in that order."""
-    early, late = sorted((one, other))
-    assert float(encode_ts(early)) <= float(encode_ts(late))
-
-
-@given(TIMES)
-def test_ts_of_an_event_is_the_time_of_its_append(at):
-    """A prebuilt event says the same time as an encoded one."""
-    told = decode_push(encode_event(event_head("a"), 1, encode_ts(at), b"1"))
-    assert told == Event(topic="a", seq=1, at=at, data=msgspec.Raw(b"1"))
-
-
-@given(TEXTS, COUNTS, COUNTS, TAGS, TIMES)
-def test_a_prebuilt_event_equals_an_encoded_one(topic, seq, prev, tag, at):
-    """The quick way and the plain way mean the same."""
-    plain = Event(
-        topic=topic, seq=seq, prev=prev, tag=tag, at=at, data=msgspec.Raw(b"{}")
-    )
-    quick = encode_event(
-        event_head(topic), seq, encode_ts(at), b"{}", prev=prev, tag=tag
-    )
-    assert decode_push(quick) == plain == decode_push(encode_push(plain))
-
-
 # Hostile input.
 
 FRAGMENTS = st.sampled_from(
@@ -791,16 +762,6 @@ def test_the_page_names_the_limits_that_the_code_has():
     page = PAGE.read_text("utf-8")
     assert f"`data` nests at most {MAX_NESTING} deep" in page
     assert f"`{PROTOCOL}`" in page
-
-
-@pytest.mark.parametrize("id", [0, -7, 2**53 - 1, "p1", '\u00fc"\n', ""])
-def test_published_is_written_as_any_reply(id: int | str) -> None:
-    """The quick way and the general one write the same message."""
-    head = published_head("a.b", "Kq3v9TzA")
-    reply = Published(id=id, topic="a.b", epoch="Kq3v9TzA", seq=58, duplicate=False)
-    quick, general = encode_published(id, head, 58), encode_reply(reply)
-    assert json.loads(quick) == json.loads(general)
-    assert decode_push(quick) == reply
 
 
 def test_payload_that_is_too_large_is_not_looked_at_for_its_depth() -> None:

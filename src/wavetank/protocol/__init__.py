@@ -36,14 +36,9 @@ from wavetank.protocol.messages import (
     decode_publish,
     decode_push,
     encode_command,
-    encode_event,
     encode_payload,
-    encode_published,
     encode_push,
     encode_reply,
-    encode_ts,
-    event_head,
-    published_head,
 )
 from wavetank.protocol.positions import (
     MAX_SEQ,
@@ -79,6 +74,13 @@ from wavetank.protocol.replies import (
     Subscribed,
     SubscribedPattern,
     Unsubscribed,
+)
+from wavetank.protocol.splicing import (
+    encode_event,
+    encode_published,
+    encode_ts,
+    event_head,
+    published_head,
 )
 from wavetank.protocol.topics import (
     MAX_TOPIC,
@@ -126,14 +128,9 @@ __all__ = [  # noqa: RUF022 - grouped by module, as the imports are
     "decode_publish",
     "decode_push",
     "encode_command",
-    "encode_event",
     "encode_payload",
-    "encode_published",
     "encode_push",
     "encode_reply",
-    "encode_ts",
-    "event_head",
-    "published_head",
     # positions
     "MAX_SEQ",
     "START_TAG",
@@ -166,6 +163,12 @@ __all__ = [  # noqa: RUF022 - grouped by module, as the imports are
     "Subscribed",
     "SubscribedPattern",
     "Unsubscribed",
+    # splicing
+    "encode_event",
+    "encode_published",
+    "encode_ts",
+    "event_head",
+    "published_head",
     # topics
     "MAX_TOPIC",
     "covers",

@@ -377,6 +377,7 @@ class Member(Subscriptions):
                     self._close(code, reason)
 
     def send(self, message: Reply | Push) -> None:
+        """Send a message, maybe together with others."""
         self._gather(encode_text(encode_reply(cast(Reply, message))))
 
     def _gather(self, frame: bytes) -> None:
@@ -409,6 +410,7 @@ class Member(Subscriptions):
         self._link.close(code, reason)
 
     def refuse(self, id: Id | None, code: ErrorCode, words: str, **more: Any) -> None:
+        """Answer with an error; ``more`` are its optional fields."""
         self._do(self.session.refuse(id, code, words, self.node.moment(), **more))
 
     # The commands.
