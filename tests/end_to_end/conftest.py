@@ -1,16 +1,17 @@
 """Runs of the command line as a user starts them."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .hub.process import HubProcess, clean_environ
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "echo_server.py"
 DEADLINE = 120.0
@@ -46,11 +47,7 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def environ() -> dict[str, str]:
     """The environment of a user who has set nothing of ours."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("WAVETANK_", "RUN_", "WEBSOCKET_", "PYTEST_", "COV"))
-    }
+    return clean_environ()
 
 
 @pytest.fixture
@@ -107,3 +104,34 @@ def wreck(python: str) -> Callable[[str], str]:
 def echo(python: str) -> str:
     """The command that serves an echo on websockets."""
     return f"{python} {shlex.quote(str(EXAMPLE))} {{port}}"
+
+
+MakeHub = Callable[..., HubProcess]
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[MakeHub]:
+    """Make a hub in a process of its own; it is not started yet."""
+    hubs: list[HubProcess] = []
+
+    def make(*flags: str, is_durable: bool = True) -> HubProcess:
+        folder = tmp_path / f"hub-{len(hubs)}"
+        folder.mkdir()
+        hubs.append(HubProcess(folder, *flags, is_durable=is_durable))
+        return hubs[-1]
+
+    yield make
+    for hub in hubs:
+        hub.close()
+
+
+@pytest.fixture
+def hub(make_hub: MakeHub) -> MakeHub:
+    """Start a hub, and wait until it listens: for clients that block."""
+
+    def start(*flags: str, is_durable: bool = False) -> HubProcess:
+        started = make_hub(*flags, is_durable=is_durable)
+        started.start_now()
+        return started
+
+    return start
