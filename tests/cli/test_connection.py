@@ -10,7 +10,7 @@ import pytest
 from wavetank.cli.connection import link_options, run_client, say, split_words
 from wavetank.client import Backoff
 from wavetank.client.options import SUB_OPTIONS
-from wavetank.errors import UsageError
+from wavetank.hub import OPTIONS
 from wavetank.settings import Settings, resolve
 
 
@@ -35,10 +35,14 @@ def test_url_is_the_first_word_or_set_elsewhere(
     assert split_words(words, settings(url=url)) == found
 
 
-def test_url_has_to_be_somewhere() -> None:
-    """Nothing is guessed."""
-    with pytest.raises(UsageError, match="where is the hub"):
-        split_words(["t"], settings())
+def test_url_is_that_of_a_hub_that_was_told_nothing() -> None:
+    """On this machine, where one listens by default."""
+    assert split_words(["t"], resolve(SUB_OPTIONS, flags={})) == (
+        "ws://127.0.0.1:8765/ws",
+        ["t"],
+    )
+    hub = {option.name: option.default for option in OPTIONS}
+    assert f"{hub['host']}:{hub['port']}" == "127.0.0.1:8765"
 
 
 def test_link_options_are_those_of_the_command_line() -> None:

@@ -49,7 +49,7 @@ def test_hub_takes_tokens_from_the_environment(
     served: list[HubConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that they need not stand in the list of processes; a flag wins."""
-    monkeypatch.setenv("WAVETANK_TOKEN", "a,b")
+    monkeypatch.setenv("WAVETANK_HUB_TOKEN", "a,b")
     monkeypatch.setenv("WAVETANK_HUB_PING", "3s")
     main([])
     main(["--token", "c", "--token", "d"])
@@ -94,7 +94,7 @@ def test_hub_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert "--retention-age" in text
-    assert "WAVETANK_TOKEN" in text
+    assert "WAVETANK_HUB_TOKEN" in text
     assert "a port is taken, or the data folder is in use" in text
 
 
@@ -182,7 +182,6 @@ def test_hub_tells_all_mistakes_of_all_places_at_once(
     ("flags", "environ", "text"),
     [
         (["--token", "no token"], {}, ""),
-        ([], {"WAVETANK_TOKEN": "no token"}, ""),
         ([], {"WAVETANK_HUB_TOKEN": "no token"}, ""),
         ([], {}, 'token = "no token"'),
     ],
@@ -333,7 +332,7 @@ def test_hub_warns_where_others_can_read_the_secrets_of_its_file(
 
 def test_hub_runs_as_a_process() -> None:
     """Ready on its first line, gone cleanly on SIGTERM, silent about its token."""
-    environment = os.environ | {"WAVETANK_TOKEN": "secret-token"}
+    environment = os.environ | {"WAVETANK_HUB_TOKEN": "secret-token"}
     command = [sys.executable, "-m", "wavetank", "hub", "--port", "0"]
     with subprocess.Popen(
         command,

@@ -320,7 +320,6 @@ def test_pub_leaves_a_broken_pipe_to_the_command_line(
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "where is the hub"),
         (["ws://a/ws"], "what to publish"),
         (["ws://a/ws", "a", "1", "2"], "what to publish"),
         (["ws://a/ws", "a.*", "1"], "a pattern"),

@@ -243,8 +243,6 @@ def test_sub_leaves_a_broken_pipe_to_the_command_line(
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "where is the hub"),
-        (["t"], "where is the hub"),
         (["ws://a/ws"], "which topic"),
         (["ws://a/ws", "a..b"], "an empty segment"),
         (["ws://a/ws", "a.*", "--since", "e:1"], "topics with their positions"),

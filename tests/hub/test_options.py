@@ -115,7 +115,7 @@ def test_options_refuse_a_token_that_no_header_can_carry(name: str, typed: str) 
     [
         ("WAVETANK_HUB_PING", "ping", 3.0),
         ("WAVETANK_HUB_CONNECTIONS", "connections", 3),
-        ("WAVETANK_TOKEN", "token", ("3",)),
+        ("WAVETANK_HUB_TOKEN", "token", ("3",)),
         ("WAVETANK_OPERATOR_TOKEN", "operator-token", ("3",)),
         ("WAVETANK_JWT_SECRET", "jwt-secret", ("3",)),
     ],
@@ -127,6 +127,14 @@ def test_options_are_in_the_environment_too(
     settings = resolve(OPTIONS, flags={}, environ={variable: "3"}, prefix=PREFIX)
     assert settings[name] == value
     assert settings.source(name) == f"environment {variable}"
+
+
+def test_options_take_no_client_s_token_for_one_of_the_hub() -> None:
+    """A shell in which somebody signs in may start a hub, too."""
+    settings = resolve(
+        OPTIONS, flags={}, environ={"WAVETANK_TOKEN": "ann"}, prefix=PREFIX
+    )
+    assert settings["token"] == ()
 
 
 def test_options_take_the_level_of_log_lines_from_log_level() -> None:

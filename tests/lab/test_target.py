@@ -437,7 +437,7 @@ def test_a_target_s_environment_is_ours_with_the_token(
     environ = environment(plan(token="t0ken"))
     assert environ["MINE"] == "kept"
     assert environ["PYTHONUNBUFFERED"] == "1"
-    assert environ["WAVETANK_TOKEN"] == "t0ken"
+    assert environ["WAVETANK_TOKEN"] == environ["WAVETANK_HUB_TOKEN"] == "t0ken"
     assert not [name for name in environ if name.startswith("PYTEST_")]
     assert "WAVETANK_TOKEN" not in environment(plan())
     assert "WAVETANK_TOKEN" not in os.environ

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from wavetank.client import Backoff, LinkOptions
-from wavetank.errors import ExitCode, UsageError
+from wavetank.errors import ExitCode
 from wavetank.settings import Settings
 
 __all__ = ["link_options", "run_client", "say", "split_words"]
@@ -29,16 +29,10 @@ def split_words(words: list[str], settings: Settings) -> tuple[str, list[str]]:
     Args:
         words: The arguments; the URL is the first one, or set elsewhere.
         settings: With ``url``.
-
-    Raises:
-        UsageError: If there is none.
     """
     if words and "://" in words[0]:
         return words[0], words[1:]
-    url = settings["url"]
-    if url is None:
-        raise UsageError("where is the hub? give its URL first, such as ws://HOST/ws")
-    return str(url), words
+    return str(settings["url"]), words
 
 
 def link_options(settings: Settings) -> LinkOptions:

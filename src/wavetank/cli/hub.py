@@ -23,11 +23,11 @@ An option is taken from the first of these that has it:
   the command line        --ping 10s
   the environment         WAVETANK_HUB_PING=10s
   the file of --config    ping = "10s" under [hub]
-Tokens are also read from WAVETANK_TOKEN, WAVETANK_OPERATOR_TOKEN and
-WAVETANK_JWT_SECRET, so that they need not stand in the list of processes; what may be
-repeated is separated by commas there, and is a list in the file. LOG_LEVEL sets
---log-level. Limits take the word unlimited, sizes take KiB and MiB, times take ms, s,
-m and h.
+Give tokens as WAVETANK_HUB_TOKEN, WAVETANK_OPERATOR_TOKEN and WAVETANK_JWT_SECRET, and
+they do not stand in the list of processes; WAVETANK_TOKEN is what clients sign in with.
+What may be repeated is separated by commas there, and is a list in the file. LOG_LEVEL
+sets --log-level. Limits take the word unlimited, sizes take KiB and MiB, times take ms,
+s, m and h.
 
 Without a token everybody is let in, and only from this machine.
 

@@ -36,7 +36,8 @@ _CONNECTION = (
     Option(
         name="url",
         kind=text,
-        default=None,
+        # Where a hub listens that was told nothing.
+        default="ws://127.0.0.1:8765/ws",
         help="where the hub is, if the command line does not begin with it",
         env=("SYSTEM__WEBSOCKET_DASHBOARD_URL",),
     ),

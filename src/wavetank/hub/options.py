@@ -161,7 +161,6 @@ _RIGHTS = (
         kind=_token,
         default=(),
         help="a token that lets a client in; may be repeated",
-        env=("WAVETANK_TOKEN",),
         many=True,
         secret=True,
     ),

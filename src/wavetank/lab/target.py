@@ -383,5 +383,6 @@ def environment(plan: Plan) -> dict[str, str]:
     }
     environ["PYTHONUNBUFFERED"] = "1"
     if plan.token:
-        environ["WAVETANK_TOKEN"] = plan.token
+        # Our own hub does not take what clients sign in with for a token of its own.
+        environ["WAVETANK_TOKEN"] = environ["WAVETANK_HUB_TOKEN"] = plan.token
     return environ

@@ -59,6 +59,7 @@ class MemoryLog:
         self._runs: dict[str, Run] = {}
         self._turns: deque[str] = deque()
         self._size = 0
+        self._count = 0
 
     async def open(self) -> list[Kept]:
         """Begin with nothing."""
@@ -94,6 +95,7 @@ class MemoryLog:
                 run = self._runs[topic] = Run(entries[0].seq)
                 self._turns.append(topic)
             run.extend(entries)
+            self._count += len(entries)
             newest = entries[-1]
             self.listener.durable(topic, newest.seq)
             self._trim(topic, run, newest.at)
@@ -105,6 +107,7 @@ class MemoryLog:
         while self._retention.is_exceeded(run, wall) or self._is_over(run):
             gone = run.drop()
             self._size -= len(gone.frame)
+            self._count -= 1
         if gone is not None:
             self.listener.trimmed(topic, Mark(gone.seq, gone.tag))
 
@@ -141,12 +144,15 @@ class MemoryLog:
         self._fresh.clear()
         self._runs.clear()
         self._turns.clear()
-        self._size = 0
+        self._size = self._count = 0
 
     def statistics(self) -> dict[str, int]:
         """Return how much is kept."""
-        kept = sum(len(run) for run in self._runs.values())
-        return {"topics": len(self._runs), "entries": kept, "bytes": self._size}
+        return {
+            "topics": len(self._runs),
+            "entries": self._count,
+            "bytes": self._size,
+        }
 
     def __repr__(self) -> str:
         """Show how much is kept."""
