@@ -1382,3 +1382,30 @@ def test_fanout_keeps_every_chain_whole(
         assert expected.is_announced
         assert model.bench.fanout.is_settled(model.readers[number], topic)
     assert all(model.bench.balance(name).pending == 0 for name in model.bench.topics)
+
+
+def test_short_rest_behind_a_page_goes_with_what_comes_next() -> None:
+    """A sweep costs nearly the same for one message and for a page full of them."""
+    bench = Bench()
+    reader = bench.subscribe()
+    bench.publish(64, size=1_100)
+    first, _ = bench.callbacks.copy(), bench.callbacks.clear()
+    for callback in first:
+        callback()
+    assert len(reader.writes) == 1
+    bench.publish(3, size=1_100)
+    bench.turn()
+    assert len(reader.writes) == 2
+    assert reader.seqs() == list(range(1, 68))
+
+
+def test_short_rest_is_written_where_nothing_more_comes() -> None:
+    """In the next turn; and at once where all of it is asked for."""
+    for is_whole in (True, False):
+        bench = Bench()
+        reader = bench.subscribe()
+        bench.publish(64, size=1_100)
+        bench.fanout.flush(is_whole=is_whole)
+        assert len(reader.writes) == 1 + is_whole
+        bench.turn()
+        assert reader.seqs() == list(range(1, 65))

@@ -13,7 +13,17 @@ from typing import Any
 from wavetank.hub.accounting import Account, Fates
 from wavetank.hub.aio.conflation import Beat, Conflation, Loop
 from wavetank.hub.aio.logs.base import Log
-from wavetank.hub.aio.parcels import PAGE_BYTES, Page, Pages, Parcel, Step
+from wavetank.hub.aio.logs.memory import EAGER_BYTES
+from wavetank.hub.aio.parcels import (
+    DEFLATED_AT_ONCE,
+    PAGE_BYTES,
+    PAGES_AT_ONCE,
+    REST_BYTES,
+    Page,
+    Pages,
+    Parcel,
+    Step,
+)
 from wavetank.hub.aio.readings import Readings
 from wavetank.hub.aio.topic import (
     Deliver,
@@ -31,15 +41,6 @@ from wavetank.hub.tally import Tally
 from wavetank.protocol import MaxRate
 
 __all__ = ["PAGE_BYTES", "FanOut", "Publisher", "Subscriber", "Topic"]
-
-EAGER_BYTES = 1024 * 1024
-"""Bytes of one topic that wait for the end of a turn; beyond them, no waiting."""
-
-PAGES_AT_ONCE = 64
-"""Pages for those who replay or lag in one turn, so that live events go between."""
-
-DEFLATED_AT_ONCE = 256 * 1024
-"""Bytes of compressed pages for them in one turn; about 10 ms of work."""
 
 
 class FanOut:
@@ -76,9 +77,9 @@ class FanOut:
         self._paused: list[Subscriber] = []
         self._pages = Pages()
         self._conflation = Conflation(loop, self._schedule)
-        self._gathering = Gathering()
-        self._most = 0
+        self._gathering, self._most = Gathering(), 0
         self._is_scheduled = self._is_flushing = False
+        self._is_whole = True
 
     # What happens.
 
@@ -111,18 +112,14 @@ class FanOut:
     ) -> None:
         """Begin a subscription: everything behind ``after`` is owed.
 
-        What was written to the subscriber before stands before all events.
-
         Args:
-            subscriber: Who; it has no subscription to this topic.
+            subscriber: Who; it has no subscription to this topic, and what was
+                written to it before stands before all events.
             topic: The topic.
             after: Seq of the last entry that it does not get.
             deliver: What it wants when it is behind, or the rate that it wants.
-            is_announced: Whether it knows of the topic; else it is told in the
-                write with the first event, or before it.
-
-        Raises:
-            LocalError: If it is to be told, and memory does not know that place.
+            is_announced: Whether it knows of the topic; else it is told first, and
+                memory has to know that place (a LocalError else).
         """
         log, form = topic.log, subscriber.window
         place = Place(
@@ -182,11 +179,11 @@ class FanOut:
     def behind(self, subscriber: Subscriber) -> Behind | None:
         """Say how far somebody lags: replays, and who jumps to the newest, do not."""
         wall = self._wall()
-        found = [topic.lag_of(subscriber, wall) for topic in subscriber.behind]
-        lags = [lag for lag in found if lag is not None]
-        if not lags:
+        lags = [topic.lag_of(subscriber, wall) for topic in subscriber.behind]
+        found = [lag for lag in lags if lag is not None]
+        if not found:
             return None
-        return Behind(max(lag.age for lag in lags), sum(lag.size for lag in lags))
+        return Behind(max(lag.age for lag in found), sum(lag.size for lag in found))
 
     def is_settled(self, subscriber: Subscriber, topic: Topic) -> bool:
         """Tell whether somebody has all that is meant for it, so far."""
@@ -195,7 +192,7 @@ class FanOut:
     def settled(self) -> None:
         """Hear that nothing more comes in this turn: no need to wait for the next."""
         if self._dirty and not self._gathering.is_on(self._now()):
-            self.flush()
+            self.flush(is_whole=False)
 
     # The flush.
 
@@ -205,15 +202,19 @@ class FanOut:
             self._loop.call_soon(self._flush_turn)
 
     def _flush_turn(self) -> None:
-        # Turn after turn, for a timer would be a millisecond late.
         if self._gathering.is_on(self._now()):
             self._loop.call_soon(self._flush_turn)
             return
         self._is_scheduled = False
-        self.flush()
+        self.flush(is_whole=False)
 
-    def flush(self) -> None:
-        """Write to everybody in step all that is new, and a page to those behind."""
+    def flush(self, *, is_whole: bool = True) -> None:
+        """Write to everybody in step all that is new, and a page to those behind.
+
+        Where it is not whole, a short rest behind a full page goes with what comes
+        next, in a write that is worth its cost.
+        """
+        self._is_whole = is_whole
         beats, started, self._most = self._conflation.take(), self._now(), 0
         self._is_flushing = True
         try:
@@ -258,6 +259,10 @@ class FanOut:
         while cursors.in_step and cursors.level < log.visible:
             self._hand_out(step)
             self._settle_paused()
+            waiting = log.ring.offset(log.visible) - log.ring.offset(cursors.level)
+            if not self._is_whole and step.pace is None and 0 < waiting < REST_BYTES:
+                self.published(step.topic)
+                return
         cursors.level = log.visible
 
     def _hand_out(self, step: Step) -> None:
@@ -285,10 +290,9 @@ class FanOut:
         cursors.level = to
 
     def _step_together(self, steps: list[Step]) -> None:
-        """Bring everybody in step in several places to their tops.
+        """Bring everybody in step in several places to their tops, in one write each.
 
-        A connection gets one write for all of them. What would make it larger
-        than a page follows as for somebody who is behind.
+        What would be more than a page follows as for somebody who is behind.
         """
         parcels: dict[Subscriber, Parcel] = {}
         for step in steps:
@@ -329,11 +333,7 @@ class FanOut:
         data: bytes,
         contents: Iterable[tuple[Account, Fates]],
     ) -> bool:
-        """Write to one subscriber; tell whether that was possible.
-
-        One dead transport is no reason to leave out the others. Its end is
-        reported elsewhere, soon.
-        """
+        """Write to one subscriber; tell whether that was possible: others go on."""
         try:
             subscriber.write(data)
         except Exception:  # noqa: BLE001 - see above

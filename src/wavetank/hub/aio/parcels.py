@@ -17,8 +17,11 @@ from wavetank.protocol import After, TopicAdded, encode_push, format_tag
 from wavetank.wire import Opcode, encode_frame
 
 __all__ = [
+    "DEFLATED_AT_ONCE",
     "JOINED_MOST",
+    "PAGES_AT_ONCE",
     "PAGE_BYTES",
+    "REST_BYTES",
     "MakePage",
     "Page",
     "Pages",
@@ -28,6 +31,15 @@ __all__ = [
 
 PAGE_BYTES = 65_536
 """Most bytes in one write, one entry excepted, which may be larger."""
+
+REST_BYTES = 32_768
+"""Less than this behind a full page waits for the next sweep."""
+
+PAGES_AT_ONCE = 64
+"""Pages for those who replay or lag in one turn, so that live events go between."""
+
+DEFLATED_AT_ONCE = 256 * 1024
+"""Bytes of compressed pages for them in one turn; about 10 ms of work."""
 
 JOINED_MOST = 16
 """Joined pages that are kept during a flush, for others who get just the same."""
