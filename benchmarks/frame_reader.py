@@ -6,11 +6,8 @@ It refuses to know sockets: bytes in memory in, frames or messages out.
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import random
 import statistics
 import time
@@ -20,6 +17,7 @@ from typing import NamedTuple
 
 import websockets.protocol
 import websockets.server
+from machine import describe_machine
 
 from wavetank.wire import FrameReader, MessageLimits, MessageReader, Opcode
 from wavetank.wire.frames import apply_mask, encode_frame
@@ -145,29 +143,6 @@ def measure_unmasking(size: int, rounds: int) -> dict[str, float]:
     }
 
 
-def describe_machine() -> dict[str, str]:
-    """Return what a reader of the figures has to know."""
-    return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "system": platform.platform(),
-        "processor": _name_processor(),
-        "processors": str(os.cpu_count()),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "websockets": importlib.metadata.version("websockets"),
-        "apply_mask": f"{apply_mask.__module__}.{apply_mask.__name__}",
-    }
-
-
-def _name_processor() -> str:
-    """Return the processor's name, where the system gives one."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()
-
-
 def run(arguments: argparse.Namespace) -> dict[str, object]:
     """Measure everything that was asked for."""
     rng = random.Random(arguments.seed)
@@ -188,7 +163,10 @@ def run(arguments: argparse.Namespace) -> dict[str, object]:
                 }
             )
     return {
-        "machine": describe_machine(),
+        "machine": {
+            **describe_machine(["websockets"]),
+            "apply_mask": f"{apply_mask.__module__}.{apply_mask.__name__}",
+        },
         "rounds": arguments.rounds,
         "seed": arguments.seed,
         "reading": rows,

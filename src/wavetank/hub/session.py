@@ -255,7 +255,7 @@ class Session:
     def lets_through(self, command: Publish) -> bool:
         """Tell whether a publication to a topic that there is needs no closer look.
 
-        ``judge`` would let it pass, too, in ten times the time:
+        ``judge`` would let it pass, too, in thirty times the time:
         ``benchmarks/publish_path.py``.
         """
         return self._is_free and len(command.data) <= self.most_payload

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
+from wavetank.hub.access import Claims, Denied
 from wavetank.hub.aio.fanout import Subscriber, Topic
 from wavetank.hub.aio.logs.base import Kept
 from wavetank.hub.aio.node import Node
@@ -417,3 +418,39 @@ async def test_node_looks_at_no_more_names_than_a_reply_may_have(
     node = make_node()
     many = {f"b.{number}": Position("epoch-01", 0) for number in range(1001)}
     assert await subscribe_pattern(node, reader(), "a.*", since_each=many) is None
+
+
+async def test_node_tells_whose_a_token_is_and_counts(make_node: MakeNode) -> None:
+    """Good ones and others."""
+    node = make_node(tokens=("good",))
+    assert isinstance(node.verify("good"), Claims)
+    assert isinstance(node.verify("bad"), Denied)
+    assert (node.tally.auth["accepted"], node.tally.auth["refused"]) == (1, 1)
+    assert node.anonymous is None
+
+
+async def test_node_reaches_all_its_members(make_node: MakeNode) -> None:
+    """Each looks again whether it may be here."""
+    node, told = make_node(), list[str]()
+
+    class Member:
+        def recheck(self) -> None:
+            told.append("recheck")
+
+    node.members[Member()] = None
+    node.recheck()
+    assert told == ["recheck"]
+
+
+async def test_node_tends_its_log_and_calls_back(
+    make_node: MakeNode, log: Any, clock: VirtualClock
+) -> None:
+    """What is too old goes; what is asked for is called in the next turn."""
+    node, tended = make_node(), list[float]()
+    log.tend = tended.append
+    node.tend()
+    assert tended == [clock.wall()]
+    node.call_soon(lambda: tended.append(1.0))
+    await asyncio.sleep(0)
+    assert tended[-1] == 1.0
+    assert not node.is_degraded

@@ -8,9 +8,12 @@ import pytest
 
 from wavetank.clock import VirtualClock
 from wavetank.hub.aio.fanout import Subscriber, Topic
+from wavetank.hub.aio.logs.base import Kept
 from wavetank.hub.aio.node import Node
+from wavetank.hub.log import Mark
 from wavetank.hub.recovery import Begin
 from wavetank.protocol import (
+    MAX_SEQ,
     ErrorCode,
     Id,
     Producer,
@@ -251,3 +254,54 @@ async def test_publications_that_are_refused_announce_no_topic(
     assert not somebody.topics
     tell(node, Author(), topic="a.x", key="k")
     assert list(somebody.topics) == ["a.x"]
+
+
+async def test_publications_are_kept_in_a_bounded_number_of_topics(
+    make_node: MakeNode, log: Any
+) -> None:
+    """Those that a log has kept count, too."""
+    node, author = make_node(node_topics=2), Author()
+    some = {"epoch": "e", "base": Mark(), "top": Mark(1, 1), "at": 0.0}
+    node.publications.restore(Kept(topic="kept", **some))
+    tell(node, author, topic="a")
+    refused = tell(node, author, topic="b")
+    assert refused == (1, ErrorCode.TOO_MANY_TOPICS, "this hub keeps 2 topics", {})
+
+
+async def test_publications_are_refused_where_no_seq_is_left(
+    make_node: MakeNode,
+) -> None:
+    """At 2**53 - 1 the log is full; nothing was published."""
+    node, author = make_node(), Author()
+    tell(node, author)
+    node.topics["t"].log.top = MAX_SEQ
+    assert tell(node, author)[1] == ErrorCode.UNAVAILABLE
+
+
+async def test_publications_without_an_answer_wait_for_nothing(
+    make_node: MakeNode, log: Any
+) -> None:
+    """Where the log refuses nothing."""
+    log.may_refuse = False
+    node, author = make_node(), Author()
+    log.is_slow = True
+    tell(node, author, id=None)
+    assert not node.topics["t"].waiting
+    log.keep()
+    assert node.topics["t"].log.visible == 1
+
+
+async def test_publications_forget_what_the_log_has_let_go(
+    make_node: MakeNode,
+) -> None:
+    """In memory too, but for those who are still to get it."""
+    node = make_node()
+    publish(node, 5)
+    topic = node.topics["t"]
+    node.publications.trimmed("t", Mark(3, topic.log.ring[3].tag))
+    assert (topic.log.oldest, topic.log.ring.first) == (4, 4)
+    topic.is_dirty = True
+    node.publications.trimmed("t", Mark(4, topic.log.ring[4].tag))
+    assert (topic.log.oldest, topic.log.ring.first) == (5, 4)
+    topic.is_dirty = False
+    node.publications.settled()

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
-from wavetank.hub.aio.fanout import Topic
+from wavetank.hub.aio.fanout import Subscriber, Topic
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.reader import HISTORY_MOST
 from wavetank.hub.log import Bounds, Mark
@@ -237,4 +237,53 @@ async def test_reader_reads_all_that_is_left_where_retention_moves_on_meanwhile(
     assert (page.after.seq, page.recovered, page.reason) == (5, recovered, None)
 
 
-# The process.
+# The topics of a pattern, and heartbeats.
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({}, {}),
+        ({"since": "earliest"}, {}),
+        ({"since_time": 0.0}, {"a.x": Begin(0, 0, recovered=True)}),
+        (
+            {"since_each": {"a.x": Position("epoch-01", 0)}},
+            {"a.x": Begin(0, 0, recovered=True)},
+        ),
+    ],
+)
+async def test_reader_begins_each_topic_where_it_was_asked_to(
+    make_node: MakeNode, fields: dict[str, Any], found: dict[str, Begin]
+) -> None:
+    """What is left out has no start that could be missed; memory may not know it."""
+    node = make_node(ring=Bounds(entries=1))
+    publish(node, 3, name="a.x")
+    command = Subscribe(id=1, topic="a.*", **fields)
+    assert await node.reader.begin_each(["a.x"], command) == found
+    assert "Reader" in repr(node.reader)
+
+
+@pytest.mark.parametrize(
+    ("fields", "after", "recovered"),
+    [({}, 3, None), ({"since": "earliest"}, 0, True), ({"since_each": {}}, 0, True)],
+)
+async def test_reader_begins_a_new_topic_with_all_of_it_for_whoever_resumes(
+    make_node: MakeNode, fields: dict[str, Any], after: int, recovered: bool | None
+) -> None:
+    """And at its top for whoever asked for no start."""
+    node = make_node()
+    publish(node, 3, name="a.x")
+    command = Subscribe(id=1, topic="a.*", **fields)
+    begin = node.reader.begin_new("a.x", command)
+    assert (begin.after, begin.recovered) == (after, recovered)
+
+
+async def test_reader_names_the_tops_that_somebody_has_got(make_node: MakeNode) -> None:
+    """Topics on which it lags are left out."""
+    node = make_node()
+    publish(node, 3)
+    somebody = Subscriber("reader", lambda data: None)
+    node.subscribe(somebody, Subscribe(id=1, topic="t"), Begin(3, 0))
+    tag = f"{node.topics['t'].log.tag:08x}"
+    assert node.reader.tops(somebody, lambda *_: True) == {"t": (3, tag)}
+    assert node.reader.tops(somebody, lambda *_: False) == {}
