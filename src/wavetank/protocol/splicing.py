@@ -65,7 +65,7 @@ def published_head(topic: str, epoch: str) -> bytes:
 def encode_published(id: Id, head: bytes, seq: int) -> bytes:
     """Write the answer to a publication that was taken as a new one.
 
-    The same as ``encode_reply(Published(...))``, in two thirds of the time, for it comes
+    The same as ``encode_reply(Published(...))`` in two thirds of the time, for it comes
     as often as events: ``benchmarks/publish_path.py``.
 
     Args:
