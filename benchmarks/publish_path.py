@@ -54,7 +54,8 @@ class Nowhere:
     """A carrier whose bytes go nowhere."""
 
     def __init__(self) -> None:
-        self.write: Callable[[bytes], object] = self._write
+        self.write: Callable[[bytes], None] = self._write
+        self.try_write = None
         self.size = 0
 
     def _write(self, data: bytes) -> None:

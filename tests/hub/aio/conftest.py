@@ -182,6 +182,8 @@ async def start_hub() -> AsyncIterator[StartHub]:
 class FakeLink:
     """A connection that remembers what was asked of it."""
 
+    try_write = None
+
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.calls: list[object] = []

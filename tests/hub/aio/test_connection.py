@@ -9,14 +9,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from msgspec import Raw
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from wavetank.hub import ConnectionLimits
 from wavetank.hub.aio.connection import Connection
 from wavetank.hub.aio.http import Pages
 from wavetank.hub.aio.member import Member
+from wavetank.hub.aio.receipt import Receipt
 from wavetank.hub.aio.websocket import WebSocket
 from wavetank.hub.limits import Crowd
+from wavetank.protocol import Publish
+from wavetank.wire import FrameReader
 
 pytestmark = pytest.mark.anyio
 
@@ -348,6 +352,123 @@ def _is_held(hub: Any) -> bool:
     return any(
         not connection._transport.is_reading() for connection in hub.server._connections
     )
+
+
+class SlowPeer:
+    """A client that reads only when it is told to, with hardly a buffer."""
+
+    def __init__(self, port: int, path: str = "/ws") -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.socket.sendall(HANDSHAKE.format(path=path).encode())
+        self.messages: list[dict[str, Any]] = []
+        self._frames = FrameReader(expect_mask=False, max_payload=None)
+        self._head = b""
+
+    def command(self, **command: Any) -> None:
+        """Send a command."""
+        data = json.dumps(command).encode()
+        assert len(data) < 126
+        self.socket.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
+
+    async def read(self, most: int) -> None:
+        """Read once; every byte has to be where it belongs."""
+        async with asyncio.timeout(DEADLINE):
+            while not self.read_now(most):  # noqa: ASYNC110 - a socket tells nobody
+                await asyncio.sleep(0)
+
+    def read_now(self, most: int) -> bool:
+        """Read what is there; tell whether that was anything."""
+        try:
+            data = self.socket.recv(most)
+        except BlockingIOError:
+            return False
+        assert data
+        if not self._head.endswith(b"\r\n\r\n"):
+            head, separator, data = (self._head + data).partition(b"\r\n\r\n")
+            self._head = head + separator
+        for frame in self._frames.feed(data):
+            self.messages.append(json.loads(frame.payload))
+        assert self._frames.violation is None
+        return True
+
+    def seqs(self) -> list[int]:
+        """Return the seqs of the events."""
+        return [each["seq"] for each in self.messages if each["type"] == "event"]
+
+    def answers(self) -> list[int]:
+        """Return the ids of the answers."""
+        return [each["id"] for each in self.messages if each["type"] == "published"]
+
+
+async def test_connection_keeps_the_order_of_events_and_answers_of_a_slow_reader(
+    start_hub: StartHub,
+) -> None:
+    """Some bytes go past the transport, and some wait in its buffer."""
+    hub = await start_hub()
+    peer, rng = SlowPeer(hub.port), random.Random(7)
+    hub.stack.callback(peer.socket.close)
+    peer.command(type="subscribe", topic="t", id=0)
+    await hub.until(lambda: "t" in hub.node.topics)
+    receipt, asked = Receipt(), 0
+    for number in range(400):
+        text = b'"%s"' % (b"x" * rng.randrange(60_000))
+        event = Publish(topic="t", data=Raw(text))
+        hub.node.publications.publish(event, "somebody", receipt)
+        hub.node.fanout.flush()
+        if rng.random() < 0.1:
+            asked += 1
+            peer.command(type="publish", topic="u", id=asked, data=number)
+        if rng.random() < 0.5:
+            # No turn of the loop before the next flush: what the transport holds is
+            # still there, and there is room again in the kernel.
+            while rng.random() < 0.9:
+                peer.read_now(rng.randrange(1, 10_000))
+        else:
+            await asyncio.sleep(0)
+    assert hub.node.tally.slow["lag"]
+    while len(peer.seqs()) < 400 or len(peer.answers()) < asked:
+        await peer.read(65_536)
+    assert peer.seqs() == [*range(1, 401)]
+    assert peer.answers() == [*range(1, asked + 1)]
+
+
+async def test_connection_that_is_full_before_its_first_event_waits(
+    start_hub: StartHub,
+) -> None:
+    """Its transport holds bytes that events must not overtake."""
+    hub = await start_hub()
+    connection, transport = connect_to(hub), FakeTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    hub.stack.callback(connection.connection_lost, None)
+    connection.pause_writing()
+    connection.data_received(HANDSHAKE.format(path="/ws").encode())
+    (member,) = hub.node.members
+    assert member.is_paused
+    connection.resume_writing()
+    assert not member.is_paused
+
+
+async def test_connection_that_is_full_with_its_handshake_waits(
+    start_hub: StartHub,
+) -> None:
+    """The same where the answer to the handshake is what is held."""
+    hub = await start_hub()
+    connection, transport = connect_to(hub), FakeTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    hub.stack.callback(connection.connection_lost, None)
+
+    def write(data: bytes) -> None:
+        connection.write = transport.write
+        transport.write(data)
+        connection.pause_writing()
+
+    connection.write = write
+    connection.data_received(HANDSHAKE.format(path="/ws").encode())
+    (member,) = hub.node.members
+    assert member.is_paused
 
 
 # Turns.

@@ -12,6 +12,8 @@ AT = Moment(0.0, 0.0)
 class FakeLink:
     """A connection that remembers what was asked of it."""
 
+    try_write = None
+
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.calls: list[object] = []

@@ -600,6 +600,67 @@ def test_fanout_goes_on_when_one_replay_cannot_be_written() -> None:
     assert bench.balance().unaccounted == 0
 
 
+class SlowReader(Reader):
+    """A subscriber whose writes take a while."""
+
+    def take(self, data: bytes) -> None:
+        """Let time pass."""
+        self.bench.now += 0.001
+        super().take(data)
+
+
+def bench_after_a_sweep(most: int = 2) -> tuple[Bench, SlowReader]:
+    """Return a bench where a sweep of some entries has just taken a millisecond."""
+    bench = Bench()
+    reader = SlowReader(bench)
+    bench.subscribe(reader=reader)
+    bench.publish(most)
+    bench.fanout.settled()
+    assert reader.seqs() == [*range(1, most + 1)]
+    return bench, reader
+
+
+def test_fanout_waits_for_what_the_log_is_about_to_show() -> None:
+    """One write then carries all of it, where it would be two."""
+    bench, reader = bench_after_a_sweep()
+    log = bench.topic().log
+    log.append(b"1", bench.now)
+    log.append(b"2", bench.now)
+    bench.now += 0.0005
+    bench.durable("t", 3)
+    bench.fanout.settled()
+    assert len(reader.writes) == 1
+    bench.durable("t", 4)
+    bench.fanout.settled()
+    assert len(reader.writes) == 2
+    assert reader.seqs() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("most", "later"), [(2, 0.01), (1, 0.0)])
+def test_fanout_does_not_wait_for_a_slow_log(most: int, later: float) -> None:
+    """Not for long, and not at all where messages come one at a time."""
+    bench, reader = bench_after_a_sweep(most)
+    log = bench.topic().log
+    log.append(b"1", bench.now)
+    log.append(b"2", bench.now)
+    bench.now += later
+    bench.durable("t", most + 1)
+    bench.fanout.settled()
+    assert reader.seqs() == [*range(1, most + 2)]
+
+
+def test_fanout_goes_on_gathering_when_a_turn_had_nothing_to_write() -> None:
+    """A flush without a write said that nothing was on its way."""
+    bench, reader = bench_after_a_sweep()
+    bench.fanout.flush()
+    bench.publish()
+    bench.fanout.settled()
+    assert len(reader.writes) == 1
+    bench.now += 0.001
+    bench.turn()
+    assert reader.seqs() == [1, 2, 3]
+
+
 class Forgetful(dict[Any, Any]):
     """Holds everybody, and does not give the last one."""
 

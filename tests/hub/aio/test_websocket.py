@@ -32,6 +32,8 @@ UPGRADE = Upgrade(accept="", host="127.0.0.1")
 class FakeCarrier:
     """A transport that remembers what was asked of it."""
 
+    try_write = None
+
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.calls: list[object] = []

@@ -103,7 +103,7 @@ class Conflation:
             self._rouse()
             return
         form = subscriber.window
-        pace.join(subscriber, subscriber.write, form=form, now=now, visible=visible)
+        pace.join(subscriber, subscriber.try_write, form=form, now=now, visible=visible)
         topic.resting[pace.rate] = pace
 
     # When.
@@ -151,7 +151,7 @@ class Conflation:
         """Bring in step whoever can be."""
         now, visible = self._loop.time(), topic.log.visible
         for each in list(pace.awake):
-            pace.join(each, each.write, form=each.window, now=now, visible=visible)
+            pace.join(each, each.try_write, form=each.window, now=now, visible=visible)
 
     def _set_timer(self) -> None:
         at = self._deadlines.next_at()

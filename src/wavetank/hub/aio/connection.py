@@ -9,13 +9,13 @@ It and ``listener`` know the transport; it refuses to know requests and frames.
 import asyncio
 import enum
 import logging
-from collections.abc import Callable
 from typing import Protocol, cast
 
 from wavetank.hub.aio.exchange import Exchange
 from wavetank.hub.aio.http import Pages
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.websocket import WebSocket
+from wavetank.hub.aio.writes import TryWrite, Write, straight_to
 from wavetank.hub.opening import judge_opening, shown_target
 from wavetank.protocol import PROTOCOL
 from wavetank.wire import Refusal, Request, switching_protocols
@@ -23,7 +23,7 @@ from wavetank.wire import Refusal, Request, switching_protocols
 __all__ = ["HIGH_WATER", "Connection", "House"]
 
 HIGH_WATER = 65_536
-"""Bytes in a transport's buffer above which a connection lags."""
+"""Bytes in a buffer of TLS above which a connection lags; else one is enough."""
 
 TURN = 0.005
 """Seconds that one connection's bytes may take before the others have their turn."""
@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_exchange",
         "_house",
+        "_is_full",
         "_is_held",
         "_is_resting",
         "_node",
@@ -86,22 +87,26 @@ class Connection(asyncio.Protocol):
         "ip",
         "is_tls",
         "socket",
+        "try_write",
         "write",
     )
 
     _transport: asyncio.Transport
-    write: Callable[[bytes], object]
+    write: Write
+    try_write: TryWrite | None
 
     def __init__(self, house: House, ip: str, *, is_tls: bool) -> None:
         self._house = house
         self._node = house.node
         self._phase = Phase.NEW
         self._exchange: Exchange | None = None
+        self._is_full = False
         self._is_held = False
         self._is_resting = False
         self._unread = b""
         self.ip = ip
         self.is_tls = is_tls
+        self.try_write = None
         self.socket: WebSocket | None = None
 
     @property
@@ -117,7 +122,13 @@ class Connection(asyncio.Protocol):
         self._transport = transport = cast(asyncio.Transport, transport)
         self._phase = Phase.ASKING
         self.write = transport.write
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        socket = None if self.is_tls else transport.get_extra_info("socket")
+        if socket is None:
+            transport.set_write_buffer_limits(high=HIGH_WATER)
+        else:
+            # Whoever is not paused has nothing in the buffer: `write_all` needs it.
+            transport.set_write_buffer_limits(high=0)
+            self.try_write = straight_to(socket.fileno())
         self._exchange = Exchange(self, self._node, self._house.pages)
         refusal = self._house.enter(self)
         if refusal is None:
@@ -149,11 +160,13 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Hear that the buffer is above high water."""
         speaker = self.socket or self._exchange
+        self._is_full = True
         if speaker is not None:
             speaker.paused()
 
     def resume_writing(self) -> None:
         """Hear that the buffer is below low water."""
+        self._is_full = False
         speaker = self.socket or self._exchange
         if speaker is not None:
             try:
@@ -247,6 +260,8 @@ class Connection(asyncio.Protocol):
         self._exchange = None
         self.socket = socket = WebSocket(self, node, node.name_connection())
         self.write(switching_protocols(opening.upgrade))
+        if self._is_full:
+            socket.paused()
         offered = opening.upgrade.offered
         kind = PROTOCOL if offered else "none"
         node.tally.accepted["echo" if opening.is_echo else kind] += 1

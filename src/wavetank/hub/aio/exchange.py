@@ -46,7 +46,7 @@ class Carrier(Protocol):
 
     ip: str
     is_tls: bool
-    write: Callable[[bytes], object]
+    write: Callable[[bytes], None]
 
     def upgrade(self, request: Request, rest: bytes) -> Refusal | None:
         """Make a WebSocket of it, or say why not.

@@ -32,8 +32,8 @@ from wavetank.hub.aio.topic import (
     Topic,
     TopicCursors,
     TopicPace,
-    Write,
 )
+from wavetank.hub.aio.writes import write_all
 from wavetank.hub.cursors import Place
 from wavetank.hub.effects import Behind
 from wavetank.hub.gathering import Gathering
@@ -136,7 +136,7 @@ class FanOut:
             rate = deliver.max_rate
             self._conflation.enter(subscriber, topic, place, rate=rate)
             return
-        if topic.cursors.enter(subscriber, subscriber.write, place, form=form):
+        if topic.cursors.enter(subscriber, subscriber.try_write, place, form=form):
             if not subscriber.is_paused:
                 return
             topic.cursors.fall_behind(subscriber, place, form=form)
@@ -191,7 +191,7 @@ class FanOut:
 
     def settled(self) -> None:
         """Hear that nothing more comes in this turn: no need to wait for the next."""
-        if self._dirty and not self._gathering.is_on(self._now()):
+        if self._dirty and not self._must_wait():
             self.flush(is_whole=False)
 
     # The flush.
@@ -202,11 +202,19 @@ class FanOut:
             self._loop.call_soon(self._flush_turn)
 
     def _flush_turn(self) -> None:
-        if self._gathering.is_on(self._now()):
+        if self._must_wait():
             self._loop.call_soon(self._flush_turn)
             return
         self._is_scheduled = False
         self.flush(is_whole=False)
+
+    def _must_wait(self) -> bool:
+        """Tell whether what is to come should go with what is there."""
+        return self._gathering.is_on(self._now(), is_more=self._is_more_coming())
+
+    def _is_more_coming(self) -> bool:
+        """Tell whether the log still works on entries of what is to be written."""
+        return any(topic.log.top > topic.log.visible for topic in self._dirty)
 
     def flush(self, *, is_whole: bool = True) -> None:
         """Write to everybody in step all that is new, and a page to those behind.
@@ -226,7 +234,8 @@ class FanOut:
         finally:
             self._is_flushing = False
             self._pages.clear()
-            self._gathering.swept(started, self._now(), self._most)
+            if self._most:
+                self._gathering.swept(started, self._now(), self._most)
             for topic, pace in beats:
                 self._conflation.done(topic, pace)
         if self._catching:
@@ -269,23 +278,17 @@ class FanOut:
         """Write one page to everybody in step."""
         topic, cursors, make, _ = step
         level = to = cursors.level
-        broken: list[Write] = []
+        broken: list[Subscriber] = []
         for form, group in list(cursors.in_step.items()):
             page = make(topic, level, form)
-            data, to = page.data, page.to
-            count = 0
-            for write in list(group.values()):
-                try:
-                    write(data)
-                except Exception:  # noqa: BLE001 - as in _write, without its call
-                    broken.append(write)
-                else:
-                    count += 1
+            to = page.to
+            count, failed = write_all(group, page.data)
             topic.account.settle(page.fates, count)
             self._tally.delivered += page.fates.delivered * count
+            broken += failed
         self._tally.fanout.observe(self._wall() - topic.log.at, to - level)
-        if broken:
-            self._break_all(broken, topic, cursors)
+        for subscriber in broken:
+            self._break(subscriber, topic, cursors, level)
         self._most = max(self._most, to - level)
         cursors.level = to
 
@@ -392,18 +395,6 @@ class FanOut:
         elif topic in subscriber.paces and topic.place_of(subscriber) is not None:
             self._conflation.wake(subscriber, topic)
 
-    def _break_all(
-        self, broken: list[Write], topic: Topic, cursors: TopicCursors
-    ) -> None:
-        dead = [
-            subscriber
-            for group in cursors.in_step.values()
-            for subscriber, write in group.items()
-            if write in broken
-        ]
-        for subscriber in dead:
-            self._break(subscriber, topic, cursors, cursors.level)
-
     def _break(
         self, subscriber: Subscriber, topic: Topic, cursors: TopicCursors, level: int
     ) -> None:
@@ -448,7 +439,7 @@ class FanOut:
         cursors = topic.cursors
         place = cursors.behind[subscriber]
         if place.start is None and cursors.rejoin(
-            subscriber, subscriber.write, form=form
+            subscriber, subscriber.try_write, form=form
         ):
             del subscriber.behind[topic]
             if not subscriber.behind:

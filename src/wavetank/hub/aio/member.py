@@ -11,6 +11,7 @@ from wavetank.hub.access import Denied
 from wavetank.hub.aio.fanout import PAGE_BYTES, Topic
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.subscriptions import Subscriptions
+from wavetank.hub.aio.writes import TryWrite, Write
 from wavetank.hub.effects import Beat, Close, Effect, Forbid, Moment, Perform, Send
 from wavetank.hub.log import TopicLog
 from wavetank.hub.session import Session
@@ -45,11 +46,15 @@ _IN_ORDER = (Subscribe, Unsubscribe, History)
 
 
 class Link(Protocol):
-    """A connection as its speaker sees it."""
+    """A connection as its speaker sees it.
 
-    def write(self, data: bytes) -> object:
-        """Hand bytes to the transport."""
-        ...
+    Attributes:
+        try_write: Hands bytes straight to the socket; None where that cannot be.
+        write: Hands bytes to the transport.
+    """
+
+    try_write: TryWrite | None
+    write: Write
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; nothing may be written after it."""
@@ -99,7 +104,9 @@ class Member(Subscriptions):
     def __init__(
         self, node: Node, link: Link, session: Session, *, window: int | None = None
     ) -> None:
-        super().__init__(node, session, link.write, window=window)
+        super().__init__(
+            node, session, link.write, try_write=link.try_write, window=window
+        )
         self._link = link
         self._outbox: list[bytes] = []
         self._outbox_size = 0

@@ -8,7 +8,8 @@ from typing import Any
 
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.patterns import MOST_TOPICS
-from wavetank.hub.aio.topic import Subscriber, Write
+from wavetank.hub.aio.topic import Subscriber
+from wavetank.hub.aio.writes import TryWrite, Write
 from wavetank.hub.recovery import Begin
 from wavetank.hub.session import Session
 from wavetank.protocol import (
@@ -37,6 +38,7 @@ class Subscriptions(Subscriber):
         node: Where the topics are.
         session: State of the connection.
         write: Takes bytes.
+        try_write: Takes those that go at once; None: ``write`` takes them, too.
         window: Bits of the LZ77 window agreed for what it gets; None: uncompressed.
 
     Attributes:
@@ -48,9 +50,15 @@ class Subscriptions(Subscriber):
     __slots__ = ("is_busy", "node", "session")
 
     def __init__(
-        self, node: Node, session: Session, write: Write, *, window: int | None
+        self,
+        node: Node,
+        session: Session,
+        write: Write,
+        *,
+        try_write: TryWrite | None = None,
+        window: int | None,
     ) -> None:
-        super().__init__(session.name, write, window)
+        super().__init__(session.name, write, window, try_write)
         self.node = node
         self.session = session
         self.is_busy = False
@@ -58,7 +66,7 @@ class Subscriptions(Subscriber):
     # What whoever has the connection does.
 
     def send(self, message: Reply | Push) -> None:
-        """Send a message, maybe together with others."""
+        """TryWrite a message, maybe together with others."""
         raise NotImplementedError
 
     def settle(self) -> None:

@@ -4,11 +4,11 @@ It refuses to know sessions, sockets, and when anything is written.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from wavetank.errors import LocalError
 from wavetank.hub.accounting import Account, Balance
+from wavetank.hub.aio.writes import TryWrite, Write
 from wavetank.hub.cursors import Cursors, Place
 from wavetank.hub.effects import Behind
 from wavetank.hub.log import Mark, TopicLog
@@ -22,18 +22,14 @@ __all__ = [
     "Topic",
     "TopicCursors",
     "TopicPace",
-    "Write",
 ]
-
-Write = Callable[[bytes], object]
-"""Hands bytes to a transport."""
 
 Deliver = Literal["all", "latest"] | MaxRate | None
 """What somebody wants who is behind; None is "all"."""
 
 
-TopicCursors = Cursors["Subscriber", Write]
-TopicPace = Pace["Subscriber", Write]
+TopicCursors = Cursors["Subscriber", TryWrite]
+TopicPace = Pace["Subscriber", TryWrite]
 
 
 class Topic:
@@ -154,9 +150,12 @@ class Subscriber:
         name: Of the connection.
         write: See below.
         window: See below.
+        try_write: See below; None is ``write``.
 
     Attributes:
         name: Of the connection.
+        try_write: Takes what goes without waiting; the rest has to be written. Not
+            for whoever is paused.
         write: Takes bytes; may call ``FanOut.paused`` before it returns.
         window: Bits of the LZ77 window that it inflates with, 9 to 15; None: it
             gets nothing compressed. It stays as it is while there are topics.
@@ -166,10 +165,26 @@ class Subscriber:
         is_paused: Whether it takes nothing more for now.
     """
 
-    __slots__ = ("behind", "is_paused", "name", "paces", "topics", "window", "write")
+    __slots__ = (
+        "behind",
+        "is_paused",
+        "name",
+        "paces",
+        "topics",
+        "try_write",
+        "window",
+        "write",
+    )
 
-    def __init__(self, name: str, write: Write, window: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        write: Write,
+        window: int | None = None,
+        try_write: TryWrite | None = None,
+    ) -> None:
         self.name = name
+        self.try_write: TryWrite = try_write or write
         self.write = write
         self.window = window
         self.topics: dict[str, Topic] = {}

@@ -3,12 +3,12 @@
 It refuses to know the transport, HTTP and what a message means.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 from wavetank.hub.aio.echo import Echo
 from wavetank.hub.aio.member import Member
 from wavetank.hub.aio.node import Node
+from wavetank.hub.aio.writes import TryWrite, Write
 from wavetank.hub.deflation import shared_window
 from wavetank.hub.heartbeat import Heartbeat
 from wavetank.hub.opening import Opening
@@ -43,10 +43,12 @@ class Carrier(Protocol):
     """A transport as a WebSocket sees it.
 
     Attributes:
+        try_write: Hands bytes straight to the socket; None where that cannot be.
         write: Hands bytes to it.
     """
 
-    write: Callable[[bytes], object]
+    try_write: TryWrite | None
+    write: Write
 
     def linger(self) -> None:
         """End our side now, and all of it once the peer ends its own."""
@@ -87,6 +89,7 @@ class WebSocket:
         ended_by: Who sent the first close frame, ``hub`` or ``client``.
         is_open: Whether messages still mean anything.
         slice_bytes: Bytes that are fed between two looks at the clock.
+        try_write: Hands bytes straight to the socket; None where that cannot be.
         speaker: What it is for; set by ``begin``.
         write: Hands bytes to the transport.
     """
@@ -105,6 +108,7 @@ class WebSocket:
         "name",
         "slice_bytes",
         "speaker",
+        "try_write",
         "write",
     )
 
@@ -121,6 +125,7 @@ class WebSocket:
         self.code: int | None = None
         self.ended_by = "hub"
         self.is_open = True
+        self.try_write = carrier.try_write
         self.write = carrier.write
         self.speaker: Member | Echo | None = None
 
@@ -146,8 +151,11 @@ class WebSocket:
             window = None
             if deflate is not None:
                 window = shared_window(deflate.server_max_window_bits or 15)
-            self.speaker = member = Member(node, self, session, window=window)
-            member.open(is_supported=opening.is_supported)
+            self.speaker = Member(node, self, session, window=window)
+        if self._is_paused:
+            self.speaker.paused()
+        if isinstance(self.speaker, Member):
+            self.speaker.open(is_supported=opening.is_supported)
         self.wake()
 
     def _make_reader(self, deflate: DeflateParameters | None) -> MessageReader:
