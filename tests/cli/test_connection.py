@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.cli.connection import link_options, run_client, say, split_words
+from wavetank.cli.connection import (
+    first_of,
+    link_options,
+    parse_orders,
+    run_client,
+    say,
+    wait_until_ready,
+)
 from wavetank.client import Backoff
 from wavetank.client.options import SUB_OPTIONS
+from wavetank.errors import TargetError
 from wavetank.hub import OPTIONS
 from wavetank.settings import Settings, resolve
+
+TEXTS = {"description": "Print", "epilog": "", "metavar": "[URL] TOPIC"}
 
 
 def settings(**flags: object) -> Settings:
@@ -32,15 +42,15 @@ def test_url_is_the_first_word_or_set_elsewhere(
     words: list[str], url: str | None, found: tuple[str, list[str]]
 ) -> None:
     """A topic is never mistaken for one."""
-    assert split_words(words, settings(url=url)) == found
+    flags = [] if url is None else ["--url", url]
+    orders = parse_orders("sub", [*flags, *words], SUB_OPTIONS, **TEXTS)
+    assert (orders.url, orders.words) == found
 
 
 def test_url_is_that_of_a_hub_that_was_told_nothing() -> None:
     """On this machine, where one listens by default."""
-    assert split_words(["t"], resolve(SUB_OPTIONS, flags={})) == (
-        "ws://127.0.0.1:8765/ws",
-        ["t"],
-    )
+    orders = parse_orders("sub", ["t"], SUB_OPTIONS, **TEXTS)
+    assert (orders.url, orders.words) == ("ws://127.0.0.1:8765/ws", ["t"])
     hub = {option.name: option.default for option in OPTIONS}
     assert f"{hub['host']}:{hub['port']}" == "127.0.0.1:8765"
 
@@ -103,3 +113,64 @@ def test_words_for_the_user_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> 
     say("sub", "hello \x1b[2J")
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "wavetank sub: hello ?[2J\n")
+
+
+def test_orders_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the command's own name."""
+    monkeypatch.setenv("WAVETANK_SUB_COUNT", "3")
+    monkeypatch.setenv("WAVETANK_PUB_COUNT", "4")
+    orders = parse_orders("sub", ["t"], SUB_OPTIONS, **TEXTS)
+    assert orders.settings["count"] == 3
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+async def _at_once() -> None:
+    pass
+
+
+async def _fail() -> None:
+    raise LookupError("it failed")
+
+
+@pytest.mark.anyio
+async def test_first_of_several_ends_the_others() -> None:
+    """And its error is that of all."""
+    before = asyncio.all_tasks()
+    await first_of([_at_once(), _never()])
+    with pytest.raises(LookupError, match="it failed"):
+        await first_of([_never(), _fail()])
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.anyio
+async def test_first_of_several_is_cancelled_with_them() -> None:
+    """None of them goes on alone."""
+    before = asyncio.all_tasks()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await first_of([_never(), _never()])
+    assert asyncio.all_tasks() == before
+
+
+class FakeLink:
+    """A link that is ready at once, or never."""
+
+    def __init__(self, *, is_ready: bool) -> None:
+        self.is_ready = is_ready
+
+    async def ready(self, timeout: float) -> None:
+        """Wait."""
+        async with asyncio.timeout(timeout):
+            await (_at_once() if self.is_ready else _never())
+
+
+@pytest.mark.anyio
+async def test_ready_is_waited_for_as_long_as_asked() -> None:
+    """Not at all where that is nothing."""
+    await wait_until_ready(FakeLink(is_ready=False), None)
+    await wait_until_ready(FakeLink(is_ready=True), 10.0)
+    with pytest.raises(TargetError, match="no connection within 0 s"):
+        await wait_until_ready(FakeLink(is_ready=False), 0.0)

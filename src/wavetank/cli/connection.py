@@ -1,4 +1,4 @@
-"""What ``wavetank sub`` and ``wavetank pub`` share: the hub's URL, signals, logs.
+"""What ``wavetank sub`` and ``wavetank pub`` share: their words, signals, logs.
 
 It refuses to know what is done over the connection.
 """
@@ -6,16 +6,26 @@ It refuses to know what is done over the connection.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol
 
+from wavetank.cli.parser import Parser
 from wavetank.client import Backoff, LinkOptions
-from wavetank.errors import ExitCode
-from wavetank.settings import Settings
+from wavetank.errors import ExitCode, TargetError
+from wavetank.settings import Option, Settings, resolve
 
-__all__ = ["link_options", "run_client", "say", "split_words"]
+__all__ = [
+    "Orders",
+    "first_of",
+    "link_options",
+    "parse_orders",
+    "run_client",
+    "say",
+    "wait_until_ready",
+]
 
 EXIT_CODES = """\
     2  the command line is wrong
@@ -23,16 +33,48 @@ EXIT_CODES = """\
   130  interrupted by Ctrl-C; SIGTERM is a clean end"""
 
 
-def split_words(words: list[str], settings: Settings) -> tuple[str, list[str]]:
-    """Return the hub's URL and the words behind it.
+class Orders(NamedTuple):
+    """What a command is to do.
+
+    Attributes:
+        url: Of the hub.
+        words: What stands behind it.
+        settings: From flags and environment.
+    """
+
+    url: str
+    words: list[str]
+    settings: Settings
+
+
+def parse_orders(
+    command: str, argv: list[str], options: Sequence[Option], **texts: str
+) -> Orders:
+    """Read a command's line and environment.
 
     Args:
-        words: The arguments; the URL is the first one, or set elsewhere.
-        settings: With ``url``.
+        command: ``sub`` or ``pub``.
+        argv: What stands behind it; the URL is the first word, or set elsewhere.
+        options: Its options, with ``url``.
+        texts: ``description``, ``epilog``, and ``metavar`` of its words.
+
+    Raises:
+        UsageError: With everything that is wrong with it.
     """
+    metavar = texts.pop("metavar")
+    parser = Parser(command, options=options, **texts)
+    parser.add_argument("words", nargs="*", metavar=metavar)
+    namespace = parser.parse(argv)
+    settings = resolve(
+        options,
+        flags=parser.flags(namespace),
+        environ=os.environ,
+        prefix=f"WAVETANK_{command.upper()}_",
+    )
+    words = namespace.words
     if words and "://" in words[0]:
-        return words[0], words[1:]
-    return str(settings["url"]), words
+        return Orders(words[0], words[1:], settings)
+    return Orders(str(settings["url"]), words, settings)
 
 
 def link_options(settings: Settings) -> LinkOptions:
@@ -76,6 +118,40 @@ async def _run(work: Coroutine[Any, Any, int]) -> int:
     with contextlib.suppress(asyncio.CancelledError):
         code = await task
     return ExitCode.INTERRUPTED if signal.SIGINT in came else code
+
+
+async def first_of(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run them all until the first one ends; the others are cancelled."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+
+
+class _Link(Protocol):
+    async def ready(self, timeout: float) -> None: ...
+
+
+async def wait_until_ready(link: _Link, seconds: float | None) -> None:
+    """Wait for the first connection; not at all where no time is set.
+
+    Raises:
+        TargetError: If there is none in time.
+        GaveUp: If there will not be any.
+    """
+    if seconds is None:
+        return
+    try:
+        await link.ready(seconds)
+    except TimeoutError:
+        words = f"there was no connection within {seconds:g} s"
+        raise TargetError(words) from None
 
 
 def say(command: str, words: str) -> None:

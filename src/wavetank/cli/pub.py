@@ -8,24 +8,25 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any, BinaryIO
 
 from wavetank.cli.connection import (
     EXIT_CODES,
+    first_of,
     link_options,
+    parse_orders,
     run_client,
     say,
-    split_words,
+    wait_until_ready,
 )
-from wavetank.cli.parser import Parser
 from wavetank.client import GaveUp, NotPublished, Publisher, Receipt, Result
 from wavetank.client.lines import failed_line, published_line
 from wavetank.client.options import PUB_OPTIONS
 from wavetank.client.payloads import make_payload
-from wavetank.errors import ExitCode, LocalError, TargetError, UsageError
+from wavetank.errors import ExitCode, LocalError, UsageError
 from wavetank.protocol import topic_problem
-from wavetank.settings import Settings, resolve
+from wavetank.settings import Settings
 
 __all__ = ["main"]
 
@@ -68,18 +69,14 @@ def main(argv: list[str]) -> int:
         UsageError: With everything that is wrong with it.
         TargetError: If there is no connection in time.
     """
-    parser = Parser(
-        "pub", description=_DESCRIPTION, options=PUB_OPTIONS, epilog=_EPILOG
-    )
-    parser.add_argument("words", nargs="*", metavar="[URL] TOPIC [DATA]")
-    namespace = parser.parse(argv)
-    settings = resolve(
+    url, words, settings = parse_orders(
+        "pub",
+        argv,
         PUB_OPTIONS,
-        flags=parser.flags(namespace),
-        environ=os.environ,
-        prefix="WAVETANK_PUB_",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        metavar="[URL] TOPIC [DATA]",
     )
-    url, words = split_words(namespace.words, settings)
     topic, data = _split(words)
     if data is not None:
         _check(topic, data, settings)
@@ -161,9 +158,11 @@ async def _publish(url: str, topic: str, data: bytes | None, settings: Settings)
     job = _Job(publisher, topic, settings, outcomes)
     async with publisher:
         try:
-            await _ready(publisher, settings["ready_timeout"])
+            with contextlib.suppress(GaveUp):  # that is told at the end
+                await wait_until_ready(publisher, settings["ready_timeout"])
             async with asyncio.timeout(settings["timeout"]):
-                await _first(job.run(data), publisher.over())
+                # Standard input may be open for ever while nothing can be published.
+                await first_of((job.run(data), publisher.over()))
         except (TimeoutError, asyncio.CancelledError):
             # What is acknowledged by now counts; the rest is told below.
             pass
@@ -177,36 +176,6 @@ async def _publish(url: str, topic: str, data: bytes | None, settings: Settings)
     say("pub", ", ".join(f"{name} {count}" for name, count in counts.items()))
     is_short = job.mistakes or counts["failed"] or counts["queued"] or publisher.error
     return ExitCode.FAIL if is_short else ExitCode.PASS
-
-
-async def _first(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run until the first one ends; the others are cancelled.
-
-    Standard input may be open for ever while nothing can be published any more.
-    """
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for task in done:
-        task.result()
-
-
-async def _ready(publisher: Publisher, timeout: float | None) -> None:
-    if timeout is None:
-        return
-    try:
-        await publisher.ready(timeout)
-    except TimeoutError:
-        words = f"there was no connection within {timeout:g} s"
-        raise TargetError(words) from None
-    except GaveUp:
-        # It is told at the end, with everything else.
-        return
 
 
 class _Job:

@@ -4,25 +4,25 @@ It refuses to know how events come and what is done about lost connections.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from wavetank.cli.connection import (
     EXIT_CODES,
+    first_of,
     link_options,
+    parse_orders,
     run_client,
     say,
-    split_words,
+    wait_until_ready,
 )
-from wavetank.cli.parser import Parser
 from wavetank.client import Event, GaveUp, Item, Refused, Subscriber, Subscription
 from wavetank.client.lines import json_line, text_line
 from wavetank.client.options import SUB_OPTIONS
 from wavetank.client.wishes import make_wish
-from wavetank.errors import ExitCode, LocalError, TargetError, UsageError
-from wavetank.settings import Settings, resolve
+from wavetank.errors import ExitCode, LocalError, UsageError
+from wavetank.settings import Settings
 
 __all__ = ["main"]
 
@@ -54,18 +54,14 @@ def main(argv: list[str]) -> int:
         UsageError: With everything that is wrong with it.
         TargetError: If there is no connection in time.
     """
-    parser = Parser(
-        "sub", description=_DESCRIPTION, options=SUB_OPTIONS, epilog=_EPILOG
-    )
-    parser.add_argument("words", nargs="*", metavar="[URL] TOPIC")
-    namespace = parser.parse(argv)
-    settings = resolve(
+    url, topics, settings = parse_orders(
+        "sub",
+        argv,
         SUB_OPTIONS,
-        flags=parser.flags(namespace),
-        environ=os.environ,
-        prefix="WAVETANK_SUB_",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        metavar="[URL] TOPIC",
     )
-    url, topics = split_words(namespace.words, settings)
     _check(topics, settings)
     return run_client(_follow(url, topics, settings))
 
@@ -141,9 +137,9 @@ async def _follow(url: str, topics: Sequence[str], settings: Settings) -> int:
                 )
                 for topic in topics
             ]
-            await _ready(subscriber, settings["ready_timeout"])
+            await wait_until_ready(subscriber, settings["ready_timeout"])
             async with asyncio.timeout(settings["timeout"]):
-                await _print_all(subscriptions, printer)
+                await first_of([_print(each, printer) for each in subscriptions])
     except TimeoutError:
         is_short = settings["count"] is not None
         return ExitCode.FAIL if is_short else ExitCode.PASS
@@ -154,30 +150,6 @@ async def _follow(url: str, topics: Sequence[str], settings: Settings) -> int:
         counts = subscriber.statistics().items()
         say("sub", ", ".join(f"{name} {count}" for name, count in counts))
     return ExitCode.PASS
-
-
-async def _ready(subscriber: Subscriber, timeout: float | None) -> None:
-    if timeout is None:
-        return
-    try:
-        await subscriber.ready(timeout)
-    except TimeoutError:
-        words = f"there was no connection within {timeout:g} s"
-        raise TargetError(words) from None
-
-
-async def _print_all(subscriptions: Sequence[Subscription], printer: _Printer) -> None:
-    """Print until there is enough, or one of them ends."""
-    loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(_print(each, printer)) for each in subscriptions]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for task in done:
-        task.result()
 
 
 async def _print(subscription: Subscription, printer: _Printer) -> None:

@@ -193,7 +193,7 @@ class Member(Subscriptions):
         self._is_draining = True
         self._do(self.session.drain(reconnect_after=reconnect_after))
         self.settle()
-        # What has come is answered; what comes now has to come again, elsewhere.
+        # What was taken is answered; all else has to come again, elsewhere.
         self._is_held = True
         self._link.hold()
         self._leave()

@@ -11,7 +11,7 @@ from wavetank.hub.aio.fanout import FanOut
 from wavetank.hub.aio.logs.base import Kept, Log
 from wavetank.hub.aio.repeats import Repeats
 from wavetank.hub.aio.topic import Publisher, Topic
-from wavetank.hub.duplicates import Duplicate, Fresh, Origin
+from wavetank.hub.duplicates import Fresh, Origin
 from wavetank.hub.log import Mark
 from wavetank.hub.rules import Objection
 from wavetank.hub.tally import Tally
@@ -69,7 +69,6 @@ class Publications:
         self._wall = wall
         self._most = most
         self._repeats = Repeats()
-        self._is_appending = False
         # Who wants no answer has nothing to wait for where nothing is refused.
         self._may_refuse = log.may_refuse
         self.kept = 0
@@ -107,9 +106,9 @@ class Publications:
             words = f"this hub keeps {self._most} topics"
             self._tally.published["rejected"] += 1
             publisher.refused(command.id, ErrorCode.TOO_MANY_TOPICS, words)
-        elif self._is_first(command, user, publisher):
-            topic = self._house.begin_topic(command.topic)
-            self.publish_to(topic, command, user, publisher, wall=self._wall())
+        elif self._is_fresh(None, command, user, publisher):
+            topic, wall = self._house.begin_topic(command.topic), self._wall()
+            self.publish_to(topic, command, user, publisher, wall=wall, is_fresh=True)
             self._house.forget_idle(topic)
 
     def publish_to(
@@ -120,6 +119,7 @@ class Publications:
         publisher: Publisher,
         *,
         wall: float,
+        is_fresh: bool = False,
     ) -> None:
         """Append a publication to a topic that is there; as ``publish``.
 
@@ -129,12 +129,13 @@ class Publications:
             user: As ``publish``.
             publisher: As ``publish``.
             wall: When it was read, in seconds since 1970.
+            is_fresh: Whether it is known that it repeats nothing.
         """
         origin = None
         if command.key is not None or command.producer is not None:
-            origin = Origin.of(user, command)
-            if not self._is_fresh(topic, command, user, publisher):
+            if not is_fresh and not self._is_fresh(topic, command, user, publisher):
                 return
+            origin = Origin.of(user, command)
         try:
             entry = topic.log.append(bytes(command.data), wall)
         except LocalError as error:
@@ -147,31 +148,22 @@ class Publications:
             topic.waiting.append((entry.seq, publisher, command.id, False))
         if origin is not None:
             self._repeats.note(command.topic, origin, entry.seq, wall)
-        self._is_appending = True
         self._log.append(command.topic, entry, origin)
-        self._is_appending = False
 
-    def _is_first(self, command: Publish, user: str, publisher: Publisher) -> bool:
-        """Tell whether a publication may begin a topic; else it is answered."""
+    def _is_fresh(
+        self, topic: Topic | None, command: Publish, user: str, publisher: Publisher
+    ) -> bool:
+        """Tell whether nobody has published this before; else answer it."""
         if command.key is None and command.producer is None:
             return True
         judged = self._repeats.judge(command, user, self._wall())
         if isinstance(judged, Objection):
             self._object(judged, command.id, publisher)
             return False
-        return True
-
-    def _is_fresh(
-        self, topic: Topic, command: Publish, user: str, publisher: Publisher
-    ) -> bool:
-        """Tell whether nobody has published this before; else answer it."""
-        judged = self._repeats.judge(command, user, self._wall())
-        if isinstance(judged, Fresh):
+        if isinstance(judged, Fresh) or topic is None:
+            # Where nothing is there is nothing that it could repeat.
             return True
-        if isinstance(judged, Duplicate):
-            self._answer_again(topic, judged.seq, command.id, publisher)
-        else:
-            self._object(judged, command.id, publisher)
+        self._answer_again(topic, judged.seq, command.id, publisher)
         return False
 
     def _object(
@@ -212,11 +204,7 @@ class Publications:
         log.reveal(seq)
         tally = self._tally
         tally.published["accepted"] += count
-        if self._is_appending:
-            # At once: not worth a look at the clock.
-            tally.append.counts[0] += count
-        else:
-            tally.append.observe(self._wall() - first_at, count)
+        tally.append.observe(self._wall() - first_at, count)
         self._repeats.settle(topic, seq)
         waiting = known.waiting
         while waiting and waiting[0][0] <= seq:
