@@ -471,6 +471,78 @@ async def test_connection_that_is_full_with_its_handshake_waits(
     assert member.is_paused
 
 
+def fill_with_next(connection: Connection, transport: "FakeTransport") -> None:
+    """Let the transport be full again with the next write, as it says at once."""
+
+    def write(data: bytes) -> None:
+        socket.write = transport.write
+        transport.write(data)
+        connection.pause_writing()
+
+    socket = connection.socket
+    assert socket is not None
+    socket.write = write
+
+
+@pytest.mark.parametrize("path", ["/ws", "/echo"])
+async def test_connection_that_an_owed_pong_fills_again_stays_paused(
+    start_hub: StartHub, path: str
+) -> None:
+    """The pong of a slow reader filled its transport, and events went past it."""
+    hub = await start_hub(echo=True)
+    connection, transport = connect_to(hub), FakeTransport()
+    connection.connection_made(cast(asyncio.Transport, transport))
+    hub.stack.callback(connection.connection_lost, None)
+    connection.data_received(HANDSHAKE.format(path=path).encode())
+    connection.pause_writing()
+    connection.data_received(b"\x89\x80\0\0\0\0")
+    fill_with_next(connection, transport)
+    connection.resume_writing()
+    assert connection.socket is not None
+    speaker = connection.socket.speaker
+    if isinstance(speaker, Member):
+        assert speaker.is_paused
+    else:
+        assert not transport.is_reading
+    connection.resume_writing()
+    assert transport.is_reading
+    assert not isinstance(speaker, Member) or not speaker.is_paused
+
+
+async def test_connection_that_is_gone_has_no_subscription_whatever_fails(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket's number is given out again, and a stranger would get the events."""
+    hub = await start_hub()
+    talker, reader = await hub.talk(), await hub.talk()
+    await talker.ask(type="publish", topic="t", data=1)
+    await reader.ask(type="subscribe", topic="t")
+
+    def fail(*_: object) -> None:
+        raise LookupError("nobody may notice")
+
+    monkeypatch.setattr(Connection, "_note_end", fail)
+    failures: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    reader.socket.transport.abort()
+    await hub.until(lambda: failures)
+    assert not hub.node.topics["t"].subscribers
+    loop.set_exception_handler(None)
+
+
+async def test_connection_that_ends_while_it_resumes_ends_once(
+    start_hub: StartHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio called ``connection_lost`` twice, and failed in its second call."""
+    hub = await start_hub(echo=True)
+    connection, transport = open_echo(hub)
+    monkeypatch.setattr(WebSocket, "resumed", lambda _: connection.end())
+    connection.resume_writing()
+    assert not transport.is_over
+    await hub.until(lambda: transport.is_over)
+
+
 # Turns.
 
 TINY = b"\x82\x81\x00\x00\x00\x00"

@@ -661,6 +661,17 @@ def test_fanout_goes_on_gathering_when_a_turn_had_nothing_to_write() -> None:
     assert reader.seqs() == [1, 2, 3]
 
 
+def test_fanout_in_a_hurry_waits_for_nothing() -> None:
+    """Somebody left a hub that went away before it had all that was visible."""
+    bench, reader = bench_after_a_sweep()
+    bench.fanout.is_hurried = True
+    bench.topic().log.append(b"1", bench.now)
+    bench.topic().log.append(b"2", bench.now)
+    bench.durable("t", 3)
+    bench.fanout.settled()
+    assert reader.seqs() == [1, 2, 3]
+
+
 class Forgetful(dict[Any, Any]):
     """Holds everybody, and does not give the last one."""
 

@@ -80,6 +80,7 @@ class Connection(asyncio.Protocol):
         "_is_full",
         "_is_held",
         "_is_resting",
+        "_is_resuming",
         "_node",
         "_phase",
         "_transport",
@@ -103,6 +104,7 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         self._is_held = False
         self._is_resting = False
+        self._is_resuming = False
         self._unread = b""
         self.ip = ip
         self.is_tls = is_tls
@@ -169,10 +171,13 @@ class Connection(asyncio.Protocol):
         self._is_full = False
         speaker = self.socket or self._exchange
         if speaker is not None:
+            self._is_resuming = True
             try:
                 speaker.resumed()
             except Exception as error:  # noqa: BLE001 - as in data_received
                 self.crash(error)
+            finally:
+                self._is_resuming = False
 
     def connection_lost(self, error: Exception | None) -> None:
         """End: nothing can be written or read any more."""
@@ -180,6 +185,8 @@ class Connection(asyncio.Protocol):
             if self._exchange is not None:
                 self._exchange.lost()
             if self.socket is not None:
+                # First of all: nobody may write to a number that is given out again.
+                self.socket.lost()
                 self._note_end(self.socket, error)
         finally:
             self._phase = Phase.ENDING
@@ -195,7 +202,6 @@ class Connection(asyncio.Protocol):
         node.logger.debug(
             "connection_closed", connection=socket.name, code=code, by=by, error=error
         )
-        socket.lost()
 
     # Turns.
 
@@ -317,7 +323,11 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> None:
         """End once everything is written."""
-        self._transport.close()
+        if self._is_resuming:
+            # asyncio ends a connection twice that is closed while it resumes it.
+            self._node.call_soon(self._transport.close)
+        else:
+            self._transport.close()
 
     def abort(self) -> None:
         """Cut it."""

@@ -53,6 +53,9 @@ class FanOut:
         now: Reads a finer clock than the loop's, in seconds; None: that one.
         start: Starts a coroutine as a task of the node.
         tally: Where it counts.
+
+    Attributes:
+        is_hurried: Whether nothing waits for anything: the node is about to stop.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class FanOut:
         self._gathering, self._most = Gathering(), 0
         self._is_scheduled = self._is_flushing = False
         self._is_whole = True
+        self.is_hurried = False
 
     # What happens.
 
@@ -210,6 +214,8 @@ class FanOut:
 
     def _must_wait(self) -> bool:
         """Tell whether what is to come should go with what is there."""
+        if self.is_hurried:
+            return False
         return self._gathering.is_on(self._now(), is_more=self._is_more_coming())
 
     def _is_more_coming(self) -> bool:
@@ -222,7 +228,7 @@ class FanOut:
         Where it is not whole, a short rest behind a full page goes with what comes
         next, in a write that is worth its cost.
         """
-        self._is_whole = is_whole
+        self._is_whole = is_whole or self.is_hurried
         beats, started, self._most = self._conflation.take(), self._now(), 0
         self._is_flushing = True
         try:

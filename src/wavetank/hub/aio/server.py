@@ -229,6 +229,8 @@ class Server:
         """
         node = self.node
         node.is_draining = True
+        # Whoever leaves must have all that is visible by then.
+        node.fanout.is_hurried = True
         node.logger.info("draining", connections=node.admission.open)
         node.fanout.flush()
         sockets = [each.socket for each in self._connections if each.socket is not None]

@@ -66,7 +66,7 @@ class Subscriptions(Subscriber):
     # What whoever has the connection does.
 
     def send(self, message: Reply | Push) -> None:
-        """TryWrite a message, maybe together with others."""
+        """Send a message, maybe together with others."""
         raise NotImplementedError
 
     def settle(self) -> None:

@@ -246,6 +246,9 @@ class WebSocket:
         if self._owed_pong is not None:
             payload, self._owed_pong = self._owed_pong, None
             self.write(encode_frame(Opcode.PONG, payload))
+            if self._is_paused:
+                # That was too much already: whoever goes on now would overtake it.
+                return
         self.speaker.resumed()
 
     def tick(self) -> None:
