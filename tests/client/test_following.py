@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 import wavetank.client.following as module
 from wavetank.client.backoff import Backoff
-from wavetank.client.following import MOST_TRIES, Following, Phase, Want, Wish
+from wavetank.client.following import (
+    MOST_TRIES,
+    POSITIONS_LOST,
+    Following,
+    Phase,
+    Want,
+    Wish,
+)
 from wavetank.client.items import Event, Gap, Item, Stale
 from wavetank.protocol import (
     After,
@@ -342,6 +349,47 @@ def test_following_of_a_pattern_tells_what_new_topics_have_lost() -> None:
     ]
     assert following.placed == ["a.old", "a.new"]
     assert seqs(offer(following, event(1, "a.new"))) == [1]
+
+
+@pytest.mark.parametrize("since", [None, "earliest", 5.0])
+def test_following_tells_once_that_nobody_knows_where_it_was(since: Any) -> None:
+    """As a gap before the first event, in which nothing is known to be missing."""
+    following = make(since=since, is_lost=True)
+    (gap,) = answer(following, **place(9, 4))
+    assert gap == Gap(
+        topic="t",
+        epoch="e",
+        first=5,
+        last=4,
+        reason=POSITIONS_LOST,
+        chain=int(tag_of(4), 16),
+    )
+    assert following.placed == ["t"]
+    assert seqs(offer(following, event(5))) == [5]
+    following.lost()
+    assert answer(following, **place(9, 5, recovered=True)) == []
+
+
+def test_following_of_a_pattern_tells_of_each_topic_that_its_place_is_lost() -> None:
+    """Not of those that begin later: nobody was there before."""
+    following = make("a.*", is_lost=True)
+    gaps = answer_pattern(following, a_x=place(3), a_y=place(0))
+    assert [(gap.topic, gap.reason, gap.last) for gap in gaps] == [
+        ("a.x", POSITIONS_LOST, 3),
+        ("a.y", POSITIONS_LOST, 0),
+    ]
+    assert following.placed == ["a.x", "a.y"]
+    later = TopicAdded(topic="a.z", epoch="e", after=After(0, tag_of(0)))
+    assert following.add(later, NOW) == ()
+    following.lost()
+    topics = {"a_x": place(3), "a_y": place(0), "a_z": place(0), "a_w": place(1, 0)}
+    assert answer_pattern(following, **topics) == []
+
+
+def test_following_from_a_known_place_has_lost_none() -> None:
+    """Whoever names a position does not need the one that was kept."""
+    following = make(known={"t": Position("e", 3, tag_of(3))}, is_lost=True)
+    assert answer(following, **place(5, 3, recovered=True)) == []
 
 
 # Events.

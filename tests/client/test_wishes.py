@@ -49,6 +49,12 @@ def test_wish_goes_on_where_it_was_kept() -> None:
     assert wish == Wish(topic="a", known={"a": HERE})
 
 
+def test_wish_says_that_what_was_kept_is_lost() -> None:
+    """Whoever reads has to be told."""
+    wish = make_wish("a", "earliest", "all", None, is_lost=True)
+    assert wish == Wish(topic="a", since="earliest", is_lost=True)
+
+
 @pytest.mark.parametrize(
     ("topic", "since", "deliver", "words"),
     [

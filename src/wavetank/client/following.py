@@ -36,6 +36,7 @@ from wavetank.protocol import (
     Unsubscribe,
     is_pattern,
     matches,
+    parse_tag,
     valid_topic,
 )
 from wavetank.protocol import Event as EventPush
@@ -44,7 +45,15 @@ from wavetank.protocol import Gap as GapPush
 if TYPE_CHECKING:
     import random
 
-__all__ = ["MOST_TOPICS", "MOST_TRIES", "Following", "Phase", "Want", "Wish"]
+__all__ = [
+    "MOST_TOPICS",
+    "MOST_TRIES",
+    "POSITIONS_LOST",
+    "Following",
+    "Phase",
+    "Want",
+    "Wish",
+]
 
 _COMMAND_BYTES = 512
 """Bytes of a subscribe command without its positions, at most."""
@@ -57,6 +66,9 @@ MOST_TRIES = 3
 
 MOST_TOPICS = 100_000
 """Most topics of one pattern; a hub that names more of them is out of its mind."""
+
+POSITIONS_LOST = "positions_lost"
+"""Reason of a gap before the first event: where it went on from is not known."""
 
 
 class Phase(enum.Enum):
@@ -92,12 +104,14 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         known: Topic to position, where one goes on that was here before; for a
             pattern even an empty one says that.
         deliver: What the hub does when this is behind or too fast.
+        is_lost: Whether somebody was here before, but ``known`` could not be read.
     """
 
     topic: str
     since: Literal["earliest"] | float | None = None
     known: Mapping[str, Position] | None = None
     deliver: Literal["all", "latest"] | MaxRate = "all"
+    is_lost: bool = False
 
 
 class Following:
@@ -258,18 +272,16 @@ class Following:
         if not self._place(topic, Tracker.behind(start)):
             return None
         after = start.after
-        if not self._is_resuming or not after.seq:
-            self.placed.append(topic)
+        if self._is_resuming and after.seq:
+            # The topic came up while we were away, and lost its oldest entries again.
+            reason = start.reason or Reason.TRUNCATED.value
+            return _gap_before(start, topic=topic, first=1, reason=reason)
+        self.placed.append(topic)
+        if self._is_resuming or not self._wish.is_lost:
             return None
-        # The topic came up while we were away, and lost its oldest entries again.
-        return Gap(
-            topic=topic,
-            epoch=start.epoch,
-            first=1,
-            last=after.seq,
-            reason=start.reason or Reason.TRUNCATED.value,
-            chain=self.trackers[topic].tag,
-        )
+        # Nobody knows what is missing, and whether anything is.
+        first = after.seq + 1
+        return _gap_before(start, topic=topic, first=first, reason=POSITIONS_LOST)
 
     def _place(self, topic: str, tracker: Tracker) -> bool:
         if len(self.trackers) >= MOST_TOPICS:
@@ -460,3 +472,15 @@ class Following:
     def __repr__(self) -> str:
         """Show where it is."""
         return f"<Following {self.topic} {self.phase.value} {len(self.trackers)}>"
+
+
+def _gap_before(start: Start, *, topic: str, first: int, reason: str) -> Gap:
+    after = start.after
+    return Gap(
+        topic=topic,
+        epoch=start.epoch,
+        first=first,
+        last=after.seq,
+        reason=reason,
+        chain=parse_tag(after.tag),
+    )

@@ -55,8 +55,9 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
         last: Last seq that will not come; before ``first`` where none is known to
             be missing, as when a log has begun a new life and is still empty.
         reason: ``truncated``, ``epoch_changed``, ``ahead``, ``diverged``,
-            ``forbidden`` are the hub's words; ``lost`` is ours: the hub did not
-            send them however often it was asked.
+            ``forbidden`` are the hub's words. Ours are ``lost``: the hub did not
+            send them however often it was asked; and ``positions_lost``: the
+            position file could not be read, so what is missing is not known.
         chain: Chain tag of ``last``, or None.
     """
 

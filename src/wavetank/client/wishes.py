@@ -38,6 +38,8 @@ def make_wish(
     since: Since | None,
     deliver: Deliver,
     kept: Mapping[str, Position] | None,
+    *,
+    is_lost: bool = False,
 ) -> Wish:
     """Return what to subscribe to.
 
@@ -46,6 +48,7 @@ def make_wish(
         since: Where to start.
         deliver: How events come.
         kept: Positions of an earlier life, which go first; None if there was none.
+        is_lost: Whether such positions were there, but could not be read.
 
     Raises:
         LocalError: If one of them is none.
@@ -65,7 +68,7 @@ def make_wish(
     start, known = _make_start(topic, since)
     if kept is not None:
         start, known = None, kept
-    return Wish(topic=topic, since=start, known=known, deliver=how)
+    return Wish(topic=topic, since=start, known=known, deliver=how, is_lost=is_lost)
 
 
 def _make_start(

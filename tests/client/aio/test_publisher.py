@@ -534,6 +534,18 @@ async def test_publisher_with_a_spool_goes_on_after_a_restart(
     assert second.statistics()["queued"] == 0
 
 
+async def test_publisher_says_that_its_spool_was_damaged(
+    start: Any, tmp_path: Path
+) -> None:
+    """What was in it will not be published, whatever becomes of the rest."""
+    (tmp_path / "spool.sqlite").write_bytes(b"damaged" * 1000)
+    publisher = await start(spool=tmp_path)
+    assert publisher.spool_lost == tmp_path / "spool.sqlite.broken-1"
+    await publisher.close(timeout=0.0)
+    assert publisher.spool_lost == tmp_path / "spool.sqlite.broken-1"
+    assert (await start()).spool_lost is None
+
+
 async def test_publisher_with_a_spool_is_bounded_too(
     hub: Any, start: Any, tmp_path: Path
 ) -> None:

@@ -142,6 +142,13 @@ def test_queue_keeps_everything_on_disk_when_it_is_abandoned(make: Make) -> None
     assert len(make(spool=True)) == 3
 
 
+def test_queue_says_where_a_damaged_spool_is(make: Make, tmp_path: Path) -> None:
+    """Its new one does not hide it."""
+    assert make().spool_lost is None
+    (tmp_path / "spool.sqlite").write_bytes(b"damaged" * 1000)
+    assert make(spool=True).spool_lost == tmp_path / "spool.sqlite.broken-1"
+
+
 def test_queue_refuses_a_spool_of_somebody_else(make: Make) -> None:
     """A name that was chosen is not exchanged in silence."""
     make(spool=True, named=True).close()

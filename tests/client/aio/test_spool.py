@@ -1,8 +1,10 @@
 """The spool: publications on disk until they are settled."""
 
+import errno
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +13,11 @@ from typing import Any
 
 import pytest
 
+import wavetank.client.aio.spool as module
 from wavetank.client.aio.spool import Spool
 from wavetank.client.lanes import Lanes
 from wavetank.client.outbox import Entry
-from wavetank.errors import UsageError
+from wavetank.errors import TargetError, UsageError
 
 Open = Callable[..., Spool]
 
@@ -124,11 +127,21 @@ def test_spool_forgets_lanes_that_are_over(open_spool: Open) -> None:
     assert open_spool().lanes() == []
 
 
-def test_spool_belongs_to_one_process(open_spool: Open) -> None:
+def test_spool_belongs_to_one_process(open_spool: Open, tmp_path: Path) -> None:
     """A second one would send everything twice."""
-    open_spool()
-    with pytest.raises(UsageError, match="another process has it"):
+    first = open_spool()
+    with pytest.raises(TargetError, match="another process has it; end that one"):
         open_spool()
+    # In vain, and without taking the lock away from the first one.
+    script = (
+        "import sqlite3, sys\n"
+        "sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM life')\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "spool" / "spool.sqlite")]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=60)
+    assert b"database is locked" in done.stderr
+    first.close()
+    open_spool()
 
 
 def test_spool_survives_a_kill_at_any_moment(open_spool: Open, tmp_path: Path) -> None:
@@ -179,7 +192,11 @@ def test_spool_that_cannot_be_read_is_kept_aside_and_told(
     put(spool, lanes_of(spool))
     line = lines.of("spool_lost")
     assert line["kept_as"].endswith("spool.sqlite.broken-1")
-    assert (tmp_path / "spool" / "spool.sqlite.broken-1").exists()
+    aside = tmp_path / "spool" / "spool.sqlite.broken-1"
+    assert aside.exists()
+    assert spool.lost == aside
+    spool.close()
+    assert open_spool().lost is None
 
 
 def test_spool_of_a_later_version_is_left_alone(
@@ -192,6 +209,138 @@ def test_spool_of_a_later_version_is_left_alone(
     database.close()
     with pytest.raises(UsageError, match="a spool of version 9"):
         open_spool()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Any:
+    """Give a database where the spool would be, of another program."""
+    (tmp_path / "spool").mkdir()
+    database = sqlite3.connect(tmp_path / "spool" / "spool.sqlite")
+    yield database
+    database.close()
+
+
+ENTRIES = (
+    "CREATE TABLE entries (number INTEGER PRIMARY KEY, topic TEXT, data BLOB,"
+    "key TEXT, ordinal INTEGER);"
+)
+LANES = "CREATE TABLE lanes (topic TEXT, after INTEGER, epoch INTEGER, base INTEGER);"
+LIFE = "CREATE TABLE life (name TEXT, epoch INTEGER, number INTEGER);"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE bookmarks (url)",
+        "CREATE TABLE entries (id, text)",
+        ENTRIES,
+        ENTRIES + LANES + "CREATE TABLE life (name TEXT, hours INTEGER)",
+        ENTRIES + LANES + "CREATE TABLE life (name TEXT, epoch TEXT, number TEXT)",
+        ENTRIES + LANES + LIFE + "CREATE TABLE bookmarks (url)",
+        ENTRIES + LANES + LIFE + "CREATE VIEW names AS SELECT name FROM life",
+        ENTRIES + LANES + LIFE + "CREATE TRIGGER t AFTER INSERT ON life "
+        "BEGIN DELETE FROM entries; END",
+        ENTRIES + LANES + LIFE + "PRAGMA user_version = 9",
+        "PRAGMA application_id = 7",
+        ENTRIES + LANES + LIFE + "PRAGMA application_id = 7",
+        f"PRAGMA application_id = {module._APPLICATION}; PRAGMA user_version = 1;"
+        "CREATE TABLE entries (id, text)",
+    ],
+)
+def test_spool_leaves_the_database_of_another_program_alone(
+    open_spool: Open, tmp_path: Path, database: Any, script: str
+) -> None:
+    """One sentence, and not a byte of it is changed."""
+    database.executescript(script)
+    database.close()
+    file = tmp_path / "spool" / "spool.sqlite"
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match="is a database of another program; choose"):
+        open_spool()
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_spool_takes_one_that_was_not_marked_yet(
+    open_spool: Open, tmp_path: Path, version: int
+) -> None:
+    """The first ones had no application_id; their entries go out all the same."""
+    spool = open_spool()
+    entry = put(spool, lanes_of(spool))
+    spool.close()
+    database = sqlite3.connect(tmp_path / "spool" / "spool.sqlite")
+    pragma = "PRAGMA application_id"
+    assert database.execute(pragma).fetchone() == (module._APPLICATION,)
+    database.execute(f"{pragma} = 0")
+    database.execute(f"PRAGMA user_version = {version}")
+    database.commit()
+    database.close()
+    spool = open_spool()
+    assert spool.since(0, most=9) == [entry]
+    assert spool._database.execute(pragma).fetchone() == (module._APPLICATION,)
+
+
+def test_spool_takes_an_empty_file(open_spool: Open, tmp_path: Path) -> None:
+    """A kill may leave one, between making it and writing to it."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "spool.sqlite").touch()
+    spool = open_spool()
+    put(spool, lanes_of(spool))
+    assert spool.lost is None
+
+
+def test_spool_is_for_its_user_alone(open_spool: Open, tmp_path: Path) -> None:
+    """Whatever the umask; what was there before stays as it was."""
+    folder = tmp_path / "spool"
+
+    def modes() -> set[tuple[str, int]]:
+        every = [folder, *folder.iterdir()]
+        return {(path.name, stat.S_IMODE(path.stat().st_mode)) for path in every}
+
+    old = os.umask(0)
+    try:
+        spool = open_spool()
+        put(spool, lanes_of(spool))
+        own = {("spool", 0o700), ("spool.sqlite", 0o600), ("spool.sqlite-wal", 0o600)}
+        assert modes() == own
+        spool.close()
+        (folder / "spool.sqlite").write_bytes(b"damaged" * 1000)
+        open_spool().close()
+        assert modes() >= {("spool", 0o700), ("spool.sqlite", 0o600)}
+        folder.chmod(0o750)
+        (folder / "spool.sqlite").chmod(0o640)
+        open_spool().close()
+        assert modes() >= {("spool", 0o750), ("spool.sqlite", 0o640)}
+    finally:
+        os.umask(old)
+
+
+def test_spool_on_a_full_disk_is_no_mistake_of_the_command_line(
+    open_spool: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its folder, its file or a page of it has no room."""
+    real = sqlite3.connect
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        database = real(*args, **options)
+        database.execute("PRAGMA max_page_count = 1")
+        return database
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.sqlite3, "connect", connect)
+        with pytest.raises(TargetError, match="disk is full; make room"):
+            open_spool()
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "spool" / "spool.sqlite").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "open", fail)
+        with pytest.raises(TargetError, match="No space left on device; make room"):
+            open_spool()
+    open_spool()
 
 
 def test_spool_needs_a_folder(tmp_path: Path, quick: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Subscriber: follows topics over all connections."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from wavetank.client.aio.subscriber import Subscriber
 from wavetank.client.aio.subscription import Subscription
 from wavetank.client.failures import GaveUp, Refused
 from wavetank.client.items import Event, Gap, Item, Stale
-from wavetank.errors import LocalError, UsageError
+from wavetank.errors import LocalError, TargetError, UsageError
 from wavetank.protocol import Position
 
 pytestmark = pytest.mark.anyio
@@ -646,7 +647,7 @@ async def test_subscriber_tells_that_it_cannot_write_its_file(
     folder = tmp_path / "folder"
     folder.mkdir()
     subscriber = await start(positions=folder / "places.json")
-    folder.rmdir()
+    shutil.rmtree(folder)
     subscriber.subscribe("t")
     call = await hub.greeted()
     await call.answer(log)
@@ -663,3 +664,54 @@ async def test_subscriber_refuses_a_file_that_cannot_be(
     with pytest.raises(UsageError, match="no folder"):
         async with subscriber:
             raise AssertionError
+
+
+async def test_subscriber_shares_its_file_with_nobody(
+    hub: Any, start: Any, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each would write over the other's places; the next one may have it."""
+    file = tmp_path / "places.json"
+    first = await start(positions=file)
+    with pytest.raises(TargetError, match="has it; end that one"):
+        await Subscriber(hub.url, positions=file, **quick).__aenter__()
+    await first.close()
+    await start(positions=file)
+
+
+async def test_subscriber_lets_its_file_go_when_it_cannot_start(
+    hub: Any, start: Any, tmp_path: Path
+) -> None:
+    """The next one has nobody in its way."""
+    file = tmp_path / "places.json"
+    used = await start(positions=file)
+    await used.close()
+    with pytest.raises(LocalError, match="started before"):
+        await used.__aenter__()
+    await start(positions=file)
+
+
+async def test_subscriber_tells_each_reader_that_positions_were_lost(
+    hub: Any, start: Any, log: Any, tmp_path: Path
+) -> None:
+    """As a gap of unknown size before the first event; once, not again later."""
+    file = tmp_path / "places.json"
+    file.write_bytes(b"damaged")
+    first = await start(positions=file)
+    subscription = first.subscribe("t")
+    call = await hub.greeted()
+    await call.answer(log)
+    await call.send(log.append(4))
+    gap, event = await take(subscription, 2)
+    assert isinstance(gap, Gap)
+    assert (gap.reason, gap.first, gap.last) == ("positions_lost", 4, 3)
+    assert (gap.epoch, gap.count) == ("e", 0)
+    assert isinstance(event, Event)
+    assert first.statistics()["gaps"] == 1
+    await first.close()
+    assert (tmp_path / "places.json.broken-1").read_bytes() == b"damaged"
+
+    second = await start(positions=file)
+    again = second.subscribe("t")
+    call = await hub.greeted()
+    assert (await call.resume(log))["since"]["seq"] == 3
+    assert await numbers(again, 1) == [4]

@@ -117,6 +117,7 @@ class Publisher:
 
         Raises:
             UsageError: If the spool cannot be used, or has another name.
+            TargetError: If another process has it, or its disk is full.
         """
         if self._folder is not None:
             self._queue.open_spool(
@@ -142,6 +143,11 @@ class Publisher:
     def error(self) -> WavetankError | None:
         """Why nothing can be published any more; None while that is not so."""
         return self._error
+
+    @property
+    def spool_lost(self) -> Path | None:
+        """Where a damaged spool is now, with what it had; None if it was whole."""
+        return self._queue.spool_lost
 
     async def over(self) -> None:
         """Wait until nothing can be published any more; ``error`` says why then."""

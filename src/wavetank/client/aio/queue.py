@@ -77,6 +77,11 @@ class Queue:
         """Whether it survives this process."""
         return self._spool is not None
 
+    @property
+    def spool_lost(self) -> Path | None:
+        """Where a damaged spool is now, which a new one replaces; None without."""
+        return None if self._spool is None else self._spool.lost
+
     def open_spool(
         self, folder: Path, *, max_bytes: int | None, fsync: bool, named: bool
     ) -> None:
@@ -90,6 +95,7 @@ class Queue:
 
         Raises:
             UsageError: If it cannot be used, or has another name.
+            TargetError: If another process has it, or its disk is full.
         """
         spool = Spool(
             folder,

@@ -8,12 +8,15 @@ later process, under the same number.
 """
 
 import contextlib
+import errno
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import structlog
 
+from wavetank.client.aio.disk import disk_error
 from wavetank.client.aio.positions import set_aside
 from wavetank.client.lanes import Lane, Lanes
 from wavetank.client.outbox import Entry
@@ -26,9 +29,15 @@ _COMPANIONS = ("-wal", "-shm")
 _ROW_BYTES = 100
 """What an entry takes beside its payload and names, roughly."""
 
+_APPLICATION = 0x77745350
+"""``PRAGMA application_id`` ("wtSP") of our files; the first had 0."""
+
 _VERSION = 1
 
-_SCHEMA = """
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {_VERSION};
 CREATE TABLE IF NOT EXISTS entries (
     number INTEGER PRIMARY KEY, topic TEXT NOT NULL, data BLOB NOT NULL,
     key TEXT, ordinal INTEGER NOT NULL);
@@ -37,14 +46,35 @@ CREATE TABLE IF NOT EXISTS lanes (
     base INTEGER NOT NULL, PRIMARY KEY (topic, after)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS life (
     name TEXT NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL);
+COMMIT;
 """
+
+_TABLES = {
+    "entries": {
+        "number INTEGER",
+        "topic TEXT",
+        "data BLOB",
+        "key TEXT",
+        "ordinal INTEGER",
+    },
+    "lanes": {"topic TEXT", "after INTEGER", "epoch INTEGER", "base INTEGER"},
+    "life": {"name TEXT", "epoch INTEGER", "number INTEGER"},
+}
+
+_TROUBLE = {
+    sqlite3.SQLITE_BUSY: errno.EAGAIN,
+    sqlite3.SQLITE_LOCKED: errno.EAGAIN,
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+}
+"""What SQLite calls what the system calls otherwise."""
 
 
 class Spool:
     """One folder with one file; it belongs to one process at a time.
 
     Args:
-        folder: Where it is; made if it is not there.
+        folder: Where it is; made if it is not there, for this user alone.
         name: Of the producer; a spool keeps the name that it began with.
         max_bytes: Most bytes of entries; None is unlimited.
         fsync: Whether an entry is on the disk itself before it counts as accepted.
@@ -57,9 +87,11 @@ class Spool:
         number: Highest number that was ever used.
         count: Entries in it.
         size: Their bytes, roughly.
+        lost: Where a damaged one was set aside that this one replaces, or None.
 
     Raises:
-        UsageError: If another process has it, or the folder cannot be used.
+        UsageError: If the folder cannot be used, or the file is none of ours.
+        TargetError: If another process has it, or the disk is full.
     """
 
     def __init__(
@@ -74,45 +106,77 @@ class Spool:
         self._path = Path(folder) / _FILE
         self._max_bytes = max_bytes
         self._logger = logger
+        self.lost: Path | None = None
+        place = f"spool: {folder}"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._begin_or_replace(name, fsync=fsync)
         except OSError as error:
-            raise UsageError(f"spool: {folder}: {error.strerror}") from None
-        try:
-            self._database = self._open(fsync=fsync)
-        except sqlite3.OperationalError as error:
-            raise UsageError(f"spool: {folder}: {_words(error)}") from None
-        except sqlite3.DatabaseError as error:
-            self._set_aside(error)
-            self._database = self._open(fsync=fsync)
-        self._live(name)
+            raise disk_error(place, error) from None
+        except sqlite3.Error as error:
+            raise disk_error(place, _as_system_error(error)) from None
 
-    def _open(self, *, fsync: bool) -> sqlite3.Connection:
+    def _begin_or_replace(self, name: str, *, fsync: bool) -> None:
+        try:
+            self._begin(name, fsync=fsync)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            self.lost = self._set_aside(error)
+            self._begin(name, fsync=fsync)
+
+    def _begin(self, name: str, *, fsync: bool) -> None:
         """Open the file and lock it; every statement is a transaction of its own.
 
         Raises:
-            sqlite3.DatabaseError: If it is none.
-            sqlite3.OperationalError: If somebody else has it.
+            UsageError: If it is none of ours.
+            sqlite3.DatabaseError: If it is damaged.
+            sqlite3.OperationalError: If somebody else has it, or the disk is full.
+            OSError: If it cannot be made.
         """
+        # SQLite would make it readable to all. One that is there must not be opened
+        # here: closing it would take away the locks of another spool in this process.
+        with contextlib.suppress(FileExistsError):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            os.close(os.open(self._path, flags, 0o600))
         database = sqlite3.connect(self._path, timeout=0.0, isolation_level=None)
         try:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._check(database)
             database.execute("PRAGMA journal_mode = WAL")
             level = "FULL" if fsync else "NORMAL"
             database.execute(f"PRAGMA synchronous = {level}")
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version not in {0, _VERSION}:
-                raise sqlite3.OperationalError(f"a spool of version {version}")
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            database.execute(f"PRAGMA user_version = {_VERSION}")
+            database.executescript(_SCHEMA)
             if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("its pages do not fit together")
+            self._database = database
+            self._live(name)
         except BaseException:
             database.close()
             raise
-        return database
 
-    def _set_aside(self, error: Exception) -> None:
+    def _check(self, database: sqlite3.Connection) -> None:
+        """See whose file it is, before anything in it is changed."""
+        application = database.execute("PRAGMA application_id").fetchone()[0]
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if application == _APPLICATION and version != _VERSION:
+            raise UsageError(f"spool: {self._path} is a spool of version {version}")
+        tables: dict[str, set[str]] = {}
+        for name, column in database.execute(
+            "SELECT all_of.name, its.name || ' ' || its.type "
+            "FROM sqlite_master AS all_of "
+            "LEFT JOIN pragma_table_info(all_of.name) AS its "
+            "WHERE substr(all_of.name, 1, 7) <> 'sqlite_'"
+        ):
+            tables.setdefault(name, set()).add(column)
+        is_marked = application in {0, _APPLICATION} and version in {0, _VERSION}
+        if not is_marked or tables not in ({}, _TABLES):
+            raise UsageError(
+                f"spool: {self._path} is a database of another program; "
+                "choose another folder"
+            )
+
+    def _set_aside(self, error: Exception) -> Path:
         aside = set_aside(self._path)
         for companion in _COMPANIONS:
             with contextlib.suppress(FileNotFoundError):
@@ -120,6 +184,7 @@ class Spool:
         self._logger.error(
             "spool_lost", file=str(self._path), reason=str(error), kept_as=str(aside)
         )
+        return aside
 
     def _live(self, name: str) -> None:
         """Begin a life: read what the last one left, and use no number again."""
@@ -277,6 +342,7 @@ def _size_of() -> str:
     return f"length(data) + {names} + {_ROW_BYTES}"
 
 
-def _words(error: Exception) -> str:
-    is_taken = "locked" in str(error)
-    return "another process has it" if is_taken else str(error)
+def _as_system_error(error: sqlite3.Error) -> OSError:
+    number = _TROUBLE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, 0)
+    is_taken = number == errno.EAGAIN
+    return OSError(number, "another process has it" if is_taken else str(error))

@@ -58,7 +58,7 @@ class Subscriber:
         url: Of the hub.
         positions: File that keeps where subscriptions are, or None. An item counts
             as done when the next one is asked for, so after a crash the last one
-            comes again: at least once.
+            comes again: at least once. One subscriber at a time has it.
         options: See ``LinkOptions``.
 
     Raises:
@@ -99,16 +99,27 @@ class Subscriber:
         """Read the position file and begin to connect; do not wait for that.
 
         Raises:
-            UsageError: If the position file cannot be read.
+            UsageError: If the position file cannot be used.
+            TargetError: If another subscriber has it, or its disk is full.
         """
-        if self._file is not None:
-            self._kept = await asyncio.to_thread(self._file.load)
+        file = self._file
+        if file is None:
+            self._start()
+            return self
+        file.take()
+        try:
+            self._kept = await asyncio.to_thread(file.load)
+            self._start()
+        except BaseException:
+            file.release()
+            raise
+        self._saving = asyncio.create_task(self._save_often(file))
+        return self
+
+    def _start(self) -> None:
         self._heard_at = self._clock.wall()
         self._keeper.start()
         self._is_open = True
-        if self._file is not None:
-            self._saving = asyncio.create_task(self._save_often(self._file))
-        return self
 
     async def __aexit__(
         self,
@@ -157,7 +168,13 @@ class Subscriber:
             raise LocalError("subscribe inside of `async with`")
         if topic in self._subscriptions:
             raise LocalError(f"{topic} is subscribed; close that one first")
-        wish = make_wish(topic, since, deliver, self._kept.get(topic))
+        wish = make_wish(
+            topic,
+            since,
+            deliver,
+            self._kept.get(topic),
+            is_lost=self._file is not None and self._file.is_lost,
+        )
         following = Following(wish, backoff=self._keeper.backoff, rng=self._keeper.rng)
         store = Buffer(entries=max(1, buffer), size=max(1, buffer_bytes))
         subscription = Subscription(following, store, self._drive)
@@ -179,9 +196,12 @@ class Subscriber:
         self._link = None
         for subscription in list(self._subscriptions.values()):
             subscription.close()
-        if self._saving is not None:
+        if self._file is not None and self._saving is not None:
             self._stop.set()
-            await self._saving
+            try:
+                await self._saving
+            finally:
+                self._file.release()
         await self._keeper.close()
 
     def statistics(self) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """A log's folder: whose it is, and in which boot of the machine."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import wavetank.hub.aio.logs.folder as module
 from wavetank.errors import TargetError, UsageError
 from wavetank.hub.aio.logs.folder import Folder, read_boot_id
 
@@ -87,5 +89,25 @@ def test_folder_is_of_no_use_where_the_file_cannot_be_written(tmp_path: Path) ->
         Folder(tmp_path).take()
     (tmp_path / "log.db").rmdir()
     folder = Folder(tmp_path)
+    folder.take()
+    folder.release()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("call", ["open", "pwrite", "fsync"])
+def test_folder_on_a_full_disk_is_no_mistake_of_whoever_typed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """The same command line will do once there is room."""
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    words = f"cannot be written to: {os.strerror(number)}"
+    folder = Folder(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, call, fail)
+        with pytest.raises(TargetError, match=words):
+            folder.take()
     folder.take()
     folder.release()

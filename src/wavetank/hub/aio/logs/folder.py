@@ -3,6 +3,7 @@
 It refuses to know what stands in it.
 """
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from wavetank.errors import TargetError, UsageError
 
 __all__ = ["Folder", "read_boot_id"]
+
+_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -56,7 +59,7 @@ class Folder:
         """Make the folder ours, until ``release`` or the end of this process.
 
         Raises:
-            TargetError: If another hub has it.
+            TargetError: If another hub has it, or the disk is full.
             UsageError: If it cannot be made, or written to.
         """
         try:
@@ -81,9 +84,12 @@ class Folder:
             raise self._useless(error) from None
         self._lock = lock
 
-    def _useless(self, error: OSError) -> UsageError:
+    def _useless(self, error: OSError) -> TargetError | UsageError:
         reason = error.strerror or error
-        return UsageError(f"--data: {self.path} cannot be written to: {reason}")
+        words = f"--data: {self.path} cannot be written to: {reason}"
+        # What was typed is right then.
+        kind = TargetError if error.errno in _DISK_IS_FULL else UsageError
+        return kind(words)
 
     def _sync(self) -> None:
         """See to it that the names of new files outlive a power loss."""
