@@ -24,7 +24,7 @@ def test_the_sound_server_passes_every_check(
     run: Callable, wreck: Callable[[str], str]
 ) -> None:
     """What the wrecks break is whole in the server that they are made of."""
-    ended = run("--dialect", "hub", "--serve", wreck("sound"))
+    ended = run(*catalogue(), "--dialect", "hub", "--serve", wreck("sound"))
 
     assert ended.verdicts() == dict.fromkeys(CHECKS, "PASS")
     assert ended.code == 0

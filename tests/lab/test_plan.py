@@ -565,3 +565,20 @@ def test_a_command_that_takes_a_tls_port_alone_is_tls_only() -> None:
     assert planned({"serve": "x {tls_port} {cert} {key}"}).is_tls_only
     assert not planned({"serve": "x {port} {tls_port}"}).is_tls_only
     assert not planned({}).is_tls_only
+
+
+@pytest.mark.parametrize(
+    ("flags", "names", "suites"),
+    [
+        ({}, (), ("basics",)),
+        ({"full": True}, (), ("basics", "conformance")),
+        ({}, ("conformance",), ("conformance",)),
+        ({}, ("conformance.unicode",), ("conformance",)),
+    ],
+)
+def test_plan_leaves_conformance_to_who_asks_for_it(
+    flags: dict[str, object], names: tuple[str, ...], suites: tuple[str, ...]
+) -> None:
+    """By its name, or with all that there is."""
+    catalogue = {"basics": ["load"], "conformance": ["unicode"]}
+    assert planned(flags, names=names, catalogue=catalogue).suites == suites

@@ -23,6 +23,11 @@ CHECKS = {
         *("handshake", "message_exchange", "ping_pong_latency"),
         *("concurrent_connections", "large_messages"),
     },
+    "conformance": {
+        *("handshake", "negotiation", "framing", "pings", "reserved", "fragments"),
+        *("unicode", "closing", "close_matrix", "masking", "lengths", "transport"),
+        "deflate",
+    },
 }
 
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ from wavetank.lab.proving import Proving
 from wavetank.lab.run import Run
 from wavetank.report import last_block
 
-__all__ = ["main"]
+__all__ = ["main", "prove"]
 
 _SUITES = Path(__file__).parent.parent / "lab" / "suites"
 _EPILOG = """\
@@ -67,17 +67,43 @@ def main(argv: Sequence[str]) -> int:
     if typed.list:
         print(_list())
         return ExitCode.PASS
-    plan, settings = prepare(
+    return prove(
         parser.flags(typed),
         names=typed.suites,
         test_files=typed.test_file,
+        keyword=typed.keyword,
+    )
+
+
+def prove(
+    flags: Mapping[str, object],
+    *,
+    names: Sequence[str],
+    test_files: Sequence[str] = (),
+    keyword: str = "",
+) -> int:
+    """Run suites and checks, report, and return the exit code.
+
+    Args:
+        flags: Options as they were typed, by name.
+        names: Suites, and checks as ``suite.check``; empty is all of them.
+        test_files: Files of the catalogue that stand for some.
+        keyword: Of checks, as pytest's ``-k`` has it.
+
+    Raises:
+        UsageError: With every mistake at once, before anything is started.
+    """
+    plan, settings = prepare(
+        flags,
+        names=names,
+        test_files=test_files,
         elsewhere=_variables_of_hub(),
     )
     console = Screen(highlight=False)
     with Progress(console) as progress:
         run = open_run(plan, output=Path(settings["output"]), watch=progress.saw)
         try:
-            ended = _fill(run, keyword=typed.keyword)
+            ended = _fill(run, keyword=keyword)
         except KeyboardInterrupt:  # the second Ctrl-C, while the first one ended it
             ended = pytest.ExitCode.INTERRUPTED
         finally:
@@ -92,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
         console.print()
         block = last_block(summary, folder=str(run.folder))
         console.print(coloured(block), soft_wrap=True)
-        _explain_nothing(summary, typed.keyword)
+        _explain_nothing(summary, keyword)
     return exit_code(summary)
 
 

@@ -14,7 +14,7 @@ from wavetank.lab.check import MARKER
 
 __all__ = ["SUITES", "CheckEntry", "catalogue"]
 
-SUITES: tuple[str, ...] = ("basics", "connectivity", "core")
+SUITES: tuple[str, ...] = ("basics", "connectivity", "core", "conformance")
 """Suites in Fibonacci order: the small ones first (their weights 1, 1, 1)."""
 
 

@@ -103,7 +103,7 @@ OPTIONS: tuple[Option, ...] = (
         kind=boolean,
         default=False,
         is_flag=True,
-        help="take the time: larger populations, longer loads",
+        help="take the time: larger populations, longer loads, every conformance case",
     ),
     Option(
         name="ready-timeout",

@@ -18,7 +18,7 @@ from typing import Any
 from wavetank.dialects import SHIPPED, Bare, Dialect, named
 from wavetank.errors import UsageError, nearest
 from wavetank.lab.excuses import Excuse, excuses
-from wavetank.lab.selection import name_of, select, switched_on
+from wavetank.lab.selection import ON_REQUEST, name_of, select, switched_on
 from wavetank.settings import Settings
 
 __all__ = ["Plan", "Source", "make_plan"]
@@ -180,7 +180,9 @@ def make_plan(
     wanted = [*names, *(name_of(file) for file in test_files)]
     suites, checks = select(wanted, catalogue, problems)
     if not wanted:
-        suites = switched_on(catalogue, environ, problems, notes)
+        left_out = frozenset() if settings["full"] else ON_REQUEST
+        switched = switched_on(catalogue, environ, problems, notes)
+        suites = tuple(suite for suite in switched if suite not in left_out)
     source = _source(settings, problems)
     let_through = excuses(
         known_failures,

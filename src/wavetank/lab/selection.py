@@ -10,7 +10,11 @@ from wavetank.errors import nearest
 from wavetank.lab.options import RUN_VARIABLES
 from wavetank.settings import boolean
 
-__all__ = ["name_of", "select", "switched_on"]
+__all__ = ["ON_REQUEST", "name_of", "select", "switched_on"]
+
+ON_REQUEST = frozenset({"conformance"})
+"""Suites that run where they are named, and with --full: what they find is mostly for
+whoever writes a WebSocket library, not for who uses one."""
 
 _CATALOGUE_PREFIXES = ("test_", "websocket_", "v2_")
 

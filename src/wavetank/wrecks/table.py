@@ -6,7 +6,14 @@ It refuses to know the checks beyond their names.
 import dataclasses
 
 from wavetank.errors import UsageError, nearest
-from wavetank.wrecks import delivery, handshake, lifecycle, messages, transport
+from wavetank.wrecks import (
+    delivery,
+    handshake,
+    lifecycle,
+    messages,
+    rules,
+    transport,
+)
 from wavetank.wrecks.sound import SoundServer
 
 __all__ = ["SOUND", "WRECKS", "Wreck", "find"]
@@ -117,6 +124,28 @@ WRECKS: dict[str, Wreck] = {
     "corrupt-over-32k": _row(messages.CorruptOver32K, "connectivity.large_messages"),
     "too-big-accepted": _row(messages.TooBigAccepted, "connectivity.large_messages"),
     "dies-on-too-big": _row(messages.DiesOnTooBig, "connectivity.large_messages"),
+    # conformance
+    "texts-cut-short": _row(rules.TextsCutShort, "conformance.framing"),
+    "pong-cut-short": _row(rules.PongCutShort, "conformance.pings"),
+    "reserved-bits-ignored": _row(rules.ReservedBitsIgnored, "conformance.reserved"),
+    "fragments-forgiven": _row(rules.FragmentsForgiven, "conformance.fragments"),
+    "bad-utf8-closed-as-normal": _row(
+        rules.BadUtf8ClosedAsNormal, "conformance.unicode"
+    ),
+    "close-codes-unread": _row(rules.CloseCodesUnread, "conformance.closing"),
+    "broken-close-answered": _row(
+        rules.BrokenCloseAnswered, "conformance.close_matrix"
+    ),
+    "unmasked-overlooked": _row(rules.UnmaskedOverlooked, "conformance.masking"),
+    "long-control-frames-taken": _row(
+        rules.LongControlFramesTaken, "conformance.lengths"
+    ),
+    "single-bytes-dropped": _row(rules.SingleBytesDropped, "conformance.transport"),
+    "rsv1-overlooked": _row(rules.Rsv1Overlooked, "conformance.deflate"),
+    "any-method-upgraded": _row(rules.AnyMethodUpgraded, "conformance.handshake"),
+    "unoffered-subprotocol-spoken": _row(
+        rules.UnofferedSubprotocolSpoken, "conformance.negotiation"
+    ),
 }
 
 

@@ -1,0 +1,322 @@
+"""Playing: one case on one open connection, step by step to its end.
+
+It refuses to know what the case proves, and how the connection came to be.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from wavetank.dialects import Ask, Authenticate, Dialect, Reply, Welcome
+from wavetank.errors import LocalError
+from wavetank.lab.conformance.case import (
+    Case,
+    Chopped,
+    End,
+    Frame,
+    HalfClose,
+    Pause,
+    Raw,
+    Reset,
+    Step,
+    Text,
+)
+from wavetank.lab.conformance.echoes import Mirror, Way, wrapped
+from wavetank.lab.conformance.hearing import Hearing, Transcript
+from wavetank.lab.conformance.judge import may_still_fit
+from wavetank.lab.conformance.tracing import Tracing
+from wavetank.lab.conversation import Refused
+from wavetank.net import ConnectionEnded, RudePeer, Side
+from wavetank.wire import (
+    FrameReader,
+    Inflater,
+    Opcode,
+    encode_close,
+    encode_frame,
+)
+
+__all__ = ["Player"]
+
+_Answer = TypeVar("_Answer", Reply, Welcome)
+
+_SUSPICIOUS = 0.3
+"""Seconds of silence after which a target that should have failed is asked."""
+
+
+class Player:
+    """One case on one connection.
+
+    Args:
+        case: What is played.
+        rude: The connection, its opening handshake answered with 101.
+        transcript: Where it is noted what came.
+        tracing: Where all that goes over the wire is noted.
+        way: How messages come back.
+        inflater: For what comes compressed; None where nothing was agreed.
+        within: Seconds that the target has for a reaction.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        rude: RudePeer,
+        transcript: Transcript,
+        tracing: Tracing,
+        *,
+        way: Way,
+        inflater: Inflater | None,
+        within: float,
+    ) -> None:
+        self._case = case
+        self._rude = rude
+        self._transcript = transcript
+        self._tracing = tracing
+        self._way = way
+        self._within = within
+        self._probe = secrets.token_bytes(8)
+        self._is_half_closed = False
+        # Until the case begins, whatever comes is heard.
+        self._hearing = Hearing(
+            Mirror(),
+            inflater,
+            probe=self._probe,
+            transcript=transcript,
+            codes=frozenset().union(*(each.codes or () for each in case.outcomes)),
+        )
+
+    # Before the case.
+
+    async def say(self, text: str) -> None:
+        """Send a text of the dialect."""
+        await self._rude.send_frame(Opcode.TEXT, text.encode())
+
+    async def authenticate(self, dialect: Dialect, token: str) -> None:
+        """Present a token, where the dialect has a message for it.
+
+        Raises:
+            Refused: If the target says no.
+        """
+        with suppress(LocalError):
+            await self.ask(dialect, Authenticate(id=1, token=token))
+
+    async def ask(self, dialect: Dialect, ask: Ask) -> None:
+        """Ask for something, and wait until the target says yes.
+
+        Raises:
+            LocalError: If the dialect has no such ask.
+            Refused: If the target says no.
+        """
+        await self.say(dialect.encode(ask))
+        reply = await self.wait_for(Reply, dialect)
+        if not reply.ok:
+            name = type(ask).__name__.lower()
+            raise Refused(f"{name} was refused: {reply.code} {reply.text}".rstrip())
+
+    async def wait_for(self, kind: type[_Answer], dialect: Dialect) -> _Answer:
+        """Wait for a message of the dialect, and take it from what was heard.
+
+        Raises:
+            TimeoutError: If it does not come.
+            ConnectionEnded: If the connection ends before.
+        """
+        until, seen = time.monotonic() + self._within, 0
+        while True:
+            for index, heard in enumerate(self._transcript.heard[seen:], seen):
+                meaning = _meaning(heard, dialect)
+                if isinstance(meaning, kind):
+                    del self._transcript.heard[index]
+                    return meaning
+            seen = len(self._transcript.heard)
+            try:
+                is_open = await self._hear(max(0.0, until - time.monotonic()))
+            except TimeoutError:
+                raise TimeoutError(
+                    f"no {kind.__name__.lower()} of the {dialect.name} dialect came "
+                    f"within {self._within:g} s"
+                ) from None
+            if not is_open:
+                raise ConnectionEnded(
+                    "the target ended the connection before the case began",
+                    code=1006,
+                    reason="",
+                    by=Side.THEM,
+                )
+
+    def ready(self) -> None:
+        """Begin the case: what was heard so far does not count."""
+        self._transcript.heard.clear()
+        self._transcript.faults.clear()
+        self._hearing.way = self._way
+
+    # The case.
+
+    async def play(self) -> None:
+        """Send the steps, wait for what has to come, and end the connection."""
+        steps = wrapped(self._case.steps, self._way)
+        is_open = True
+        for index, step in enumerate(steps):
+            if not is_open:
+                break
+            is_open = await self._do(step)
+            if not is_open:
+                # A step that could not be sent is still the next one.
+                self._transcript.step = index + isinstance(step, Pause)
+        if any(isinstance(step, Reset) for step in steps):
+            return
+        await self._finish()
+
+    async def _do(self, step: Step) -> bool:
+        """Do a step; tell whether the connection is still open."""
+        match step:
+            case Frame() | Raw():
+                is_written = await self._write(_encode(step))
+                if is_written and _has_close(step):
+                    self._note_close()
+                return is_written
+            case Chopped(frames, size):
+                data = b"".join(_encode(frame) for frame in frames)
+                is_written = await self._write(data, piece=size)
+                if is_written and any(map(_has_close, frames)):
+                    self._note_close()
+                return is_written
+            case Pause(seconds):
+                return await self._listen(seconds)
+            case HalfClose():
+                self._rude.half_close()
+                self._is_half_closed = True
+                return True
+            case Reset():
+                self._rude.abort()
+                return False
+
+    async def _write(self, data: bytes, *, piece: int | None = None) -> bool:
+        self._tracing.sent(data)
+        try:
+            await self._rude.drip(data, piece=piece or len(data))
+        except ConnectionEnded:
+            self._tracing.note("TCP ended before all of it was sent")
+            return False
+        return True
+
+    def _note_close(self) -> None:
+        if not self._transcript.has_closed:
+            self._transcript.has_closed = True
+            self._transcript.is_first = not self._transcript.has_answer
+
+    async def _listen(self, seconds: float) -> bool:
+        """Hear what comes for a while; tell whether the connection is still open."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            try:
+                if not await self._hear(left):
+                    return False
+            except TimeoutError:
+                break
+            if self._transcript.has_answer:
+                return False
+        return True
+
+    async def _hear(self, seconds: float) -> bool:
+        """Hear the next frame; tell whether there was one before the end."""
+        frame = await self._rude.read_frame(seconds)
+        if frame is None:
+            return False
+        self._tracing.received(frame)
+        self._hearing.take(frame)
+        return True
+
+    async def _finish(self) -> None:
+        """Bring the connection to its end, by whoever has to end it."""
+        until = time.monotonic() + self._within
+        is_asked = False
+        while (left := until - time.monotonic()) > 0:
+            transcript = self._transcript
+            if transcript.is_alive:
+                return
+            if not transcript.has_closed and (
+                transcript.has_answer or may_still_fit(self._case, transcript)
+            ):
+                await self._close()
+            wait = left
+            may_ask = not is_asked and self._may_be_asked()
+            if may_ask:
+                wait = min(left, _SUSPICIOUS)
+            try:
+                if not await self._hear(wait):
+                    self._transcript.ending = str(self._rude.ending or "")
+                    self._tracing.note(f"TCP ended: {self._transcript.ending}")
+                    return
+            except TimeoutError:
+                if may_ask:
+                    is_asked = True
+                    await self._write(_masked(Opcode.PING, self._probe))
+
+    def _may_be_asked(self) -> bool:
+        """Tell whether a ping can be put behind the steps, to see who is there."""
+        return (
+            not self._transcript.has_closed
+            and not self._is_half_closed
+            and all(each.end is End.FAILED for each in self._case.outcomes)
+            and _is_whole(self._case.steps)
+        )
+
+    async def _close(self) -> None:
+        """Send our close frame: the first one, or the answer to theirs."""
+        if self._is_half_closed:
+            return  # behind FIN nothing can be sent
+        code = 1000
+        if self._transcript.has_answer and self._transcript.code is not None:
+            code = self._transcript.code
+        self._note_close()
+        with suppress(LocalError):
+            await self._write(_masked(Opcode.CLOSE, encode_close(code)))
+
+    def __repr__(self) -> str:
+        """Show the case and how much of its answer came."""
+        return f"<Player {self._case.id} {len(self._transcript.heard)} heard>"
+
+
+def _meaning(heard: object, dialect: Dialect) -> object:
+    if not isinstance(heard, Text):
+        return None
+    return dialect.decode(heard.data.decode(errors="replace"))
+
+
+def _has_close(step: Frame | Raw) -> bool:
+    return isinstance(step, Frame) and step.opcode == Opcode.CLOSE
+
+
+def _is_whole(steps: Sequence[Step]) -> bool:
+    """Tell whether the last frame of some steps ends with them."""
+    reader = FrameReader(expect_mask=None, max_payload=None, strict=False)
+    for step in steps:
+        if isinstance(step, Frame | Raw):
+            reader.feed(_encode(step))
+        elif isinstance(step, Chopped):
+            reader.feed(b"".join(map(_encode, step.frames)))
+    return reader.at_rest
+
+
+def _encode(step: Frame | Raw) -> bytes:
+    if isinstance(step, Raw):
+        return step.data
+    mask = None
+    if step.is_masked:
+        mask = step.mask if step.mask is not None else secrets.token_bytes(4)
+    return encode_frame(
+        step.opcode,
+        step.payload,
+        fin=step.fin,
+        rsv1=bool(step.rsv & 4),
+        rsv2=bool(step.rsv & 2),
+        rsv3=bool(step.rsv & 1),
+        mask=mask,
+        length_form=step.form,
+        declared_length=step.declared,
+    )
+
+
+def _masked(opcode: Opcode, payload: bytes) -> bytes:
+    return encode_frame(opcode, payload, mask=secrets.token_bytes(4))

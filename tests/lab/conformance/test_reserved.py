@@ -1,0 +1,215 @@
+"""The table of reserved bits and opcodes: every row is what it says."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from wavetank.lab.conformance.case import (
+    BROKEN,
+    Binary,
+    Case,
+    Chopped,
+    End,
+    Frame,
+    Heard,
+    Level,
+    Need,
+    Pong,
+    Text,
+    ping,
+    text,
+)
+from wavetank.lab.conformance.reserved import CASES
+from wavetank.wire import (
+    Control,
+    Message,
+    MessageLimits,
+    MessageReader,
+    Opcode,
+    encode_frame,
+)
+
+MASK = b"\x01\x02\x03\x04"
+NO_LIMITS = MessageLimits(message_bytes=None, fragments=None)
+BY_ID = {case.id: case for case in CASES}
+
+
+def frames(case: Case) -> Iterator[Frame]:
+    """Yield the frames of all its steps."""
+    for step in case.steps:
+        if isinstance(step, Chopped):
+            yield from step.frames
+        elif isinstance(step, Frame):
+            yield step
+
+
+def wire(case: Case) -> bytes:
+    """Return what its steps put on the wire."""
+    return b"".join(
+        encode_frame(
+            frame.opcode,
+            frame.payload,
+            fin=frame.fin,
+            rsv1=bool(frame.rsv & 4),
+            rsv2=bool(frame.rsv & 2),
+            rsv3=bool(frame.rsv & 1),
+            mask=MASK,
+        )
+        for frame in frames(case)
+    )
+
+
+def plain(case: Case) -> list[tuple[int, int, bool, bytes]]:
+    """Return opcode, reserved bits, FIN and payload of each frame."""
+    return [(one.opcode, one.rsv, one.fin, one.payload) for one in frames(case)]
+
+
+def heard(case: Case) -> tuple[tuple[Heard, ...], tuple[int, str] | None]:
+    """Return what an echo that forgives nothing answers, and how it fails."""
+    reader, answers = MessageReader(expect_mask=True, limits=NO_LIMITS), []
+    for event in reader.feed(wire(case)):
+        if isinstance(event, Message):
+            kind = Text if event.opcode is Opcode.TEXT else Binary
+            answers.append(kind(event.data))
+        elif isinstance(event, Control) and event.opcode is Opcode.PING:
+            answers.append(Pong(event.payload))
+    broken = reader.violation
+    return tuple(answers), broken and (broken.code, broken.clause)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_strict_echo_does_what_the_best_outcome_says(case: Case) -> None:
+    """Its answers are those of the row; it fails where the row does, and why."""
+    best = case.outcomes[0]
+    answers, broken = heard(case)
+    assert answers == best.heard
+    if best.end is End.FAILED:
+        assert broken == (1002, case.clause)
+        assert best.codes == BROKEN
+    else:
+        assert broken is None
+        assert best.codes is None
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_row_needs_what_has_to_come_back(case: Case) -> None:
+    """An echo for a text, a binary echo for a binary message, nothing for a pong."""
+    kinds = {type(each) for each in case.outcomes[0].heard}
+    wanted = {Text: Need.ECHO, Binary: Need.BINARY}
+    assert case.needs == {need for kind, need in wanted.items() if kind in kinds}
+
+
+def test_titles_are_sentences_and_all_different() -> None:
+    """Each says what is sent and what has to happen."""
+    titles = [case.title for case in CASES]
+    assert len(set(titles)) == len(CASES)
+    assert all(title[0].isupper() and title.endswith(".") for title in titles)
+
+
+def test_every_row_binds_by_a_clause_of_the_rfc() -> None:
+    """None is a matter of taste: each is a MUST, with its clause."""
+    assert {case.level for case in CASES} == {Level.MUST}
+    assert all(case.clause.startswith("RFC 6455 ") for case in CASES)
+    assert not any(case.extensions for case in CASES)
+
+
+HELLO = b"Hello, world!"
+NUMBERS = [
+    *(f"3.{number}" for number in range(1, 8)),
+    *(f"4.1.{number}" for number in range(1, 6)),
+    *(f"4.2.{number}" for number in range(1, 6)),
+]
+ALONE = ("3.1", "3.5", "3.6", "3.7", "4.1.1", "4.1.2", "4.2.1", "4.2.2")
+BEHIND = tuple(number for number in NUMBERS if number not in ALONE)
+
+
+def test_the_table_has_the_numbers_of_autobahn() -> None:
+    """Seven rows of reserved bits, five of each kind of reserved opcode."""
+    assert [case.id for case in CASES] == NUMBERS
+    assert len(CASES) == 17
+
+
+@pytest.mark.parametrize(
+    ("number", "bad"),
+    [
+        ("3.1", (1, 1, True, HELLO)),
+        ("3.5", (2, 5, True, bytes.fromhex("00fffefdfcfb00ff"))),
+        ("3.6", (2, 6, True, HELLO)),
+        ("3.7", (8, 7, True, b"")),
+        ("4.1.1", (3, 0, True, b"")),
+        ("4.1.2", (4, 0, True, b"reserved opcode payload")),
+        ("4.2.1", (11, 0, True, b"")),
+        ("4.2.2", (12, 0, True, b"reserved opcode payload")),
+    ],
+)
+def test_a_bad_frame_alone_fails_the_connection(
+    number: str, bad: tuple[int, int, bool, bytes]
+) -> None:
+    """Opcode, reserved bits, FIN and payload are those of Autobahn."""
+    case = BY_ID[number]
+    assert plain(case) == [bad]
+    assert [(each.heard, each.note) for each in case.outcomes] == [((), "")]
+
+
+@pytest.mark.parametrize(
+    ("number", "bad"),
+    [
+        ("3.2", (1, 2, True, HELLO)),
+        ("3.3", (1, 3, True, HELLO)),
+        ("3.4", (1, 4, True, HELLO)),
+        ("4.1.3", (5, 0, True, b"")),
+        ("4.1.4", (6, 0, True, HELLO)),
+        ("4.1.5", (7, 0, True, HELLO)),
+        ("4.2.3", (13, 0, True, b"")),
+        ("4.2.4", (14, 0, True, HELLO)),
+        ("4.2.5", (15, 0, True, HELLO)),
+    ],
+)
+def test_a_bad_frame_may_stand_between_a_text_and_a_ping(
+    number: str, bad: tuple[int, int, bool, bytes]
+) -> None:
+    """The text comes back, or that is noted; the ping is never answered."""
+    case = BY_ID[number]
+    assert plain(case) == [(1, 0, True, HELLO), bad, (9, 0, True, b"")]
+    best, other = case.outcomes
+    assert (best.heard, best.note) == ((Text(HELLO),), "")
+    assert other.heard == ()
+    assert other.note
+    assert other.end is End.FAILED
+    assert other.codes == BROKEN
+
+
+def test_every_reserved_bit_and_opcode_has_its_row() -> None:
+    """The bits are all seven numbers, the opcodes all ten that have no meaning."""
+    sent = [each for case in CASES for each in frames(case)]
+    assert {each.rsv for each in sent} == set(range(8))
+    assert {each.opcode for each in sent} - set(Opcode) == {
+        *range(3, 8),
+        *range(11, 16),
+    }
+
+
+@pytest.mark.parametrize("number", BEHIND)
+def test_frames_behind_each_other_go_out_in_the_way_of_autobahn(number: str) -> None:
+    """Byte by byte, each in a write of its own, or all in one."""
+    ways = {"3.3": None, "3.4": 1, "4.1.5": 1, "4.2.5": 1}
+    steps = BY_ID[number].steps
+    sizes = [step.size for step in steps if isinstance(step, Chopped)]
+    wanted = ways.get(number, 2**20)
+    assert sizes == ([] if wanted is None else [wanted])
+    assert len(steps) == (3 if wanted is None else 1)
+
+
+def test_the_highest_number_is_the_first_reserved_bit() -> None:
+    """RSV1 is 0x40 of the first byte, and RSV3 0x10."""
+    assert wire(BY_ID["3.1"])[:1] == b"\x91"
+    assert wire(BY_ID["3.4"])[19:20] == b"\xc1"
+    assert wire(BY_ID["3.7"]) == bytes.fromhex("f880") + MASK
+    assert wire(BY_ID["4.2.1"]) == bytes.fromhex("8b80") + MASK
+
+
+def test_the_frames_around_a_bad_one_are_good() -> None:
+    """Without it the same steps break nothing, so it alone is to blame."""
+    for number in BEHIND:
+        first, _, last = frames(BY_ID[number])
+        assert (first, last) == (text(HELLO), ping())
