@@ -1,8 +1,11 @@
 """What ``wavetank sub`` and ``wavetank pub`` share."""
 
 import asyncio
+import errno
+import io
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,19 @@ def test_words_for_the_user_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> 
     say("sub", "hello \x1b[2J")
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "wavetank sub: hello ?[2J\n")
+
+
+def test_words_that_cannot_be_told_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full disk under stderr is no reason to end."""
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    say("sub", "hello")
 
 
 def test_orders_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:

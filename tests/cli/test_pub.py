@@ -1,5 +1,7 @@
 """``wavetank pub``: publish one thing, or each line of standard input."""
 
+import errno
+import io
 import json
 import os
 import signal
@@ -224,6 +226,16 @@ def test_pub_keeps_in_its_spool_what_no_hub_took(
     assert hub.data == [1, 2]
 
 
+def test_pub_fails_where_its_spool_was_damaged(
+    url: str, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was in it is set aside, and was not sent."""
+    (tmp_path / "spool.sqlite").write_bytes(b"SQLite format 3\0" + bytes(range(200)))
+    assert main([url, "t", "1", "--spool", str(tmp_path)]) == 1
+    assert hub.data == [1]
+    assert "acknowledged 1" in capsys.readouterr().err
+
+
 def test_pub_ends_after_its_time(url: str, hub: Hub, typed: Any) -> None:
     """Also where standard input has no end, or the hub no answer."""
     typed(b"1\n", is_open=True)
@@ -299,22 +311,45 @@ def test_pub_takes_an_input_that_cannot_be_read_for_an_empty_one(
     assert hub.commands == []
 
 
-def test_pub_leaves_a_broken_pipe_to_the_command_line(
-    url: str, typed: Any, monkeypatch: pytest.MonkeyPatch
+class Unwritable(io.BytesIO):
+    """A standard output that refuses every line."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+        self.tries = 0
+        self.buffer = self
+
+    def write(self, _: object) -> int:
+        """Refuse."""
+        self.tries += 1
+        raise self.error
+
+
+def test_pub_goes_on_after_its_reader_has_left(
+    url: str, hub: Hub, typed: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    """`wavetank` itself is quiet about it; nothing else keeps running."""
+    """To publish is its work, whether anybody reads of it or not."""
+    out = Unwritable(BrokenPipeError())
+    monkeypatch.setattr(module.sys, "stdout", out)
+    typed(b"1\n2\n3\n")
+    assert main([url, "a", "--json"]) == 0
+    assert hub.data == [1, 2, 3]
+    assert out.tries == 1
+    assert "acknowledged 3" in capsys.readouterr().err
 
-    class Broken:
-        def write(self, _: bytes) -> None:
-            raise BrokenPipeError
 
-    class Out:
-        buffer = Broken()
-
-    typed(b"1\n" * 3)
-    monkeypatch.setattr("wavetank.cli.pub.sys.stdout", Out())
-    with pytest.raises(BrokenPipeError):
-        main([url, "a", "--json"])
+@pytest.mark.parametrize("lines", [b"1\n", b"1\n" * 1000])
+def test_pub_ends_where_its_output_cannot_be_written(
+    url: str, typed: Any, monkeypatch: pytest.MonkeyPatch, lines: bytes
+) -> None:
+    """What becomes of publications is told or there is an error, soon or at the end."""
+    out = Unwritable(OSError(errno.ENOSPC, "full"))
+    monkeypatch.setattr(module.sys, "stdout", out)
+    typed(lines, is_open=len(lines) > 2)
+    with pytest.raises(OSError, match="full"):
+        main([url, "a", "--json", "--queue", "1"])
+    assert out.tries == 1
 
 
 @pytest.mark.parametrize(

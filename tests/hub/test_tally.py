@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavetank.hub.tally import OTHER, REASONS, TIMES, WINDOW, Labels, Spread, Tally
+from wavetank.hub.tally import (
+    OTHER,
+    REASONS,
+    TIMES,
+    WINDOW,
+    Count,
+    Labels,
+    Spread,
+    Tally,
+)
 from wavetank.protocol import ErrorCode, Reason
 
 Seconds = st.floats(min_value=0.0, max_value=100.0)
@@ -187,3 +196,11 @@ def test_tally_counts_what_is_handed_out() -> None:
     tally.handed_out(3, gapped=0)
     tally.handed_out(1, gapped=20)
     assert (tally.delivered, tally.gaps) == (4, 1)
+
+
+def test_count_shows_its_number() -> None:
+    """Somebody outside counts it up."""
+    tally = Tally()
+    tally.lines_dropped.number += 2
+    assert repr(tally.lines_dropped) == "<Count 2>"
+    assert repr(Count()) == "<Count 0>"

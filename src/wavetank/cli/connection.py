@@ -29,7 +29,9 @@ __all__ = [
 
 EXIT_CODES = """\
     2  the command line is wrong
-    4  there was no connection within --ready-timeout
+    3  the output could not be written, such as on a full disk
+    4  there was no connection within --ready-timeout; or another process has the
+       spool or the position file, or their disk is full
   130  interrupted by Ctrl-C; SIGTERM is a clean end"""
 
 
@@ -155,6 +157,10 @@ async def wait_until_ready(link: _Link, seconds: float | None) -> None:
 
 
 def say(command: str, words: str) -> None:
-    """Tell the user something that is no result; a hub's words may stand in it."""
+    """Tell the user something that is no result; a hub's words may stand in it.
+
+    Where stderr cannot be written, it stays unsaid: results and exit code count.
+    """
     plain = "".join(each if each.isprintable() else "?" for each in words)
-    print(f"wavetank {command}: {plain}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(f"wavetank {command}: {plain}", file=sys.stderr, flush=True)

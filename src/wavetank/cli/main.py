@@ -3,6 +3,7 @@
 It refuses to know what a command does; each is imported only when it is called.
 """
 
+import contextlib
 import errno
 import importlib
 import io
@@ -10,16 +11,28 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 from wavetank import __version__
 from wavetank.errors import ExitCode, TargetError, UsageError, nearest
 
 __all__ = ["COMMANDS", "main"]
 
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+_STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+_FOLDER_ADVICE = "make room, or choose another folder (--output)"
+_ADVICE = {
+    "run": _FOLDER_ADVICE,
+    "conform": _FOLDER_ADVICE,
+    "report": "make room for the reports",
+}
+"""What to do where the disk is full; of the others it is their output."""
 
 COMMANDS: dict[str, str] = {
     "run": "prove a WebSocket server: the embedded hub, --serve CMD or --target URL",
+    "conform": "test a WebSocket server against RFC 6455 and RFC 7692, case by case",
     "report": "make the reports of a results folder again, from its journal alone",
     "hub": "start the hub",
     "sub": "print what is published to topics",
@@ -38,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (`wavetank.errors.ExitCode`).
     """
+    _open_missing()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What a target said may be more than the terminal's encoding has.
@@ -46,47 +60,83 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments.pop(0) if arguments else "--help", arguments)
     finally:
-        _flush()
+        for stream in (sys.stdout, sys.stderr):
+            _give_up(stream)
+
+
+def _open_missing() -> None:
+    """Open what is closed of the standard streams, to nowhere.
+
+    Otherwise the next file or socket gets its number, and its bytes.
+    """
+    for number, (name, mode) in enumerate(_STANDARD_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - until the end
 
 
 def _run(command: str, arguments: list[str]) -> int:
     try:
-        return _module_main(command, arguments)
+        try:
+            return _module_main(command, arguments)
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output left (`| head`): nothing to say, nobody to say it to.
-        return ExitCode.PASS
+        # Of `pub` the output is not the work, which was left undone.
+        return ExitCode.FAIL if command == "pub" else ExitCode.PASS
     except KeyboardInterrupt:
-        print(f"wavetank {command}: interrupted", file=sys.stderr)
+        _tell(command, "interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - exit code 1 would read as FAIL
-        code, sentences = _explained(error)
+        code, sentences = _explained(command, error)
         for sentence in sentences:
-            print(f"wavetank {command}: {sentence}", file=sys.stderr)
+            _tell(command, sentence)
         return code
 
 
-def _explained(error: Exception) -> tuple[ExitCode, Sequence[str]]:
+def _explained(command: str, error: Exception) -> tuple[ExitCode, Sequence[str]]:
     """Return what an error ends in, and what to tell the user."""
     if isinstance(error, UsageError):
         return ExitCode.USAGE, error.problems
     if isinstance(error, TargetError):
         return ExitCode.NOT_READY, [str(error)]
     if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
-        advice = "make room, or choose another folder (--output)"
-        return ExitCode.UNKNOWN, [f"{error.strerror}; {advice}"]
-    traceback.print_exception(error)
+        what = "" if command in _ADVICE else "the output cannot be written: "
+        advice = _ADVICE.get(command, "make room, or send it elsewhere")
+        return ExitCode.UNKNOWN, [f"{what}{error.strerror}; {advice}"]
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
     return ExitCode.UNKNOWN, [
         "this is a mistake of Wavetank, not of the target; please report it with the "
         "lines above"
     ]
 
 
-def _flush() -> None:
-    """Write what is left; where its reader left, to nowhere, without complaint."""
+def _tell(command: str, sentence: str) -> None:
+    """Tell the user, if it can be told; the exit code says it, too."""
+    with contextlib.suppress(OSError):
+        print(f"wavetank {command}: {sentence}", file=sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Write what is left; where that cannot be, to nowhere, without complaint.
+
+    What were left for Python's own end would change the exit code.
+    """
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stream.flush()
+    except OSError:
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), stream.fileno())
 
 
 def _module_main(command: str, arguments: list[str]) -> int:

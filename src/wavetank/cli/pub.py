@@ -44,7 +44,8 @@ SYSTEM__ENABLE_WEBSOCKET_PUBLISHING are read too.
 
 exit codes:
     0  everything was acknowledged
-    1  something was not: it failed, or is still in the spool
+    1  something was not: it failed, is still in the spool, or was in a spool that
+       is damaged
 {EXIT_CODES}
 """
 
@@ -110,30 +111,54 @@ def _read(data: bytes, settings: Settings) -> Any:
 
 
 class _Outcomes:
-    """Prints what becomes of each publication, in order."""
+    """Prints what becomes of each publication, in order.
+
+    A reader that left changes nothing: publishing is the work, and goes on unseen.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
-        self._out = out
+        self._out: BinaryIO | None = out
+        self._error: OSError | None = None
         self._queue: asyncio.Queue[Receipt | None] = asyncio.Queue(_MOST_RECEIPTS)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def add(self, receipt: Receipt) -> None:
-        """Note one more."""
-        if self._task.done():
-            self._task.result()
+        """Note one more.
+
+        Raises:
+            OSError: If an earlier one could not be printed.
+        """
+        self._check()
         await self._queue.put(receipt)
 
     async def finish(self) -> None:
-        """Print all the others; each of them has to end."""
-        if not self._task.done():
-            await self._queue.put(None)
+        """Print all the others; each of them has to end.
+
+        Raises:
+            OSError: If one could not be printed.
+        """
+        await self._queue.put(None)
         await self._task
+        self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     async def _run(self) -> None:
         while (receipt := await self._queue.get()) is not None:
             await receipt.wait()
-            self._out.write(_line(receipt))
-            self._out.flush()
+            if self._out is not None:
+                self._print(self._out, _line(receipt))
+
+    def _print(self, out: BinaryIO, line: bytes) -> None:
+        try:
+            out.write(line)
+            out.flush()
+        except BrokenPipeError:
+            self._out = None
+        except OSError as error:
+            self._out, self._error = None, error
 
 
 def _line(receipt: Receipt) -> bytes:
@@ -174,7 +199,8 @@ async def _publish(url: str, topic: str, data: bytes | None, settings: Settings)
         say("pub", str(publisher.error))
     counts = publisher.statistics()
     say("pub", ", ".join(f"{name} {count}" for name, count in counts.items()))
-    is_short = job.mistakes or counts["failed"] or counts["queued"] or publisher.error
+    left = counts["failed"] or counts["queued"] or publisher.spool_lost
+    is_short = job.mistakes or left or publisher.error
     return ExitCode.FAIL if is_short else ExitCode.PASS
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "REASONS",
     "TIMES",
     "WINDOW",
+    "Count",
     "Labels",
     "Rates",
     "Spread",
@@ -93,6 +94,19 @@ class Labels(dict[str, int]):
     def seen(self) -> dict[str, int]:
         """Those that are not zero."""
         return {label: count for label, count in self.items() if count}
+
+
+class Count:
+    """A number that somebody outside of the node counts up."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __repr__(self) -> str:
+        """Show the number."""
+        return f"<Count {self.number}>"
 
 
 class Spread:
@@ -190,6 +204,7 @@ class Tally:
             place of its own, ``conflate`` jumped to what is newest, ``close`` was
             closed with 4108.
         auth: Tokens that were judged.
+        lines_dropped: Log lines that could not be written.
         rtt: Seconds from ping to pong.
         append: Seconds from a publication's arrival until it had its durability.
         fanout: Seconds from the append of a page's newest entry until the page was
@@ -209,6 +224,7 @@ class Tally:
         "fanout",
         "gaps",
         "lag",
+        "lines_dropped",
         "published",
         "rate_limited",
         "recovered",
@@ -232,6 +248,7 @@ class Tally:
         self.recovered = Labels(("full", *Reason))
         self.slow = Labels(("lag", "conflate", "close"))
         self.auth = Labels(("accepted", "expired", "refused"))
+        self.lines_dropped = Count()
         self.rtt = Spread()
         self.append = Spread()
         self.fanout = Spread()

@@ -40,6 +40,7 @@ NAMES = {
     "wavetank_messages_unaccounted",
     "wavetank_replayed_messages_total",
     "wavetank_gaps_total",
+    "wavetank_log_lines_dropped_total",
     "wavetank_recover_total",
     "wavetank_slow_consumer_total",
     "wavetank_clients_lagging",
@@ -123,6 +124,7 @@ async def test_metrics_count_what_the_tally_counts(make_node: MakeNode) -> None:
     tally.began(recovered=False, reason="diverged")
     tally.slow["close"] += 10
     tally.auth["expired"] += 11
+    tally.lines_dropped.number += 12
     samples = await samples_of(node)
     assert value(samples, "connections_accepted_total", subprotocol="echo") == 2
     assert value(samples, "connection_rejected_total", reason="forbidden") == 3
@@ -138,6 +140,7 @@ async def test_metrics_count_what_the_tally_counts(make_node: MakeNode) -> None:
     assert value(samples, "recover_total", result="diverged") == 1
     assert value(samples, "slow_consumer_total", policy="close") == 10
     assert value(samples, "auth_total", result="expired") == 11
+    assert value(samples, "log_lines_dropped_total") == 12
 
 
 async def test_metrics_have_a_bounded_number_of_series(make_node: MakeNode) -> None:

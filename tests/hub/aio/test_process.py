@@ -5,14 +5,16 @@ import io
 import json
 import logging
 import os
+import re
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -299,3 +301,165 @@ def test_hub_asks_for_the_descriptors_that_it_needs(
     assert set_to == ([] if expected is None else [expected])
     is_short = expected is not None and total is not None and expected[0] < 1320
     assert ("few_file_descriptors" in capsys.readouterr().err) is is_short
+
+
+# A hub that nobody hears.
+
+Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Give a function that starts a hub as a process of its own; with its port."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        *options: str,
+        stdout: int = subprocess.PIPE,
+        stderr: int | IO[Any],
+        prefix: tuple[str, ...] = (),
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        command = [sys.executable, "-m", "wavetank", "hub", "--port", "0", *options]
+        hub = subprocess.Popen([*prefix, *command], stdout=stdout, stderr=stderr)
+        started.append(hub)
+        heard = hub.stdout or hub.stderr
+        assert heard is not None
+        ready = heard.readline().decode()
+        found = re.search(r"ws://127\.0\.0\.1:(\d+)/ws", ready)
+        assert found is not None, f"it does not listen: {ready!r}"
+        return hub, int(found[1])
+
+    yield start
+    for hub in started:
+        hub.kill()
+        hub.communicate()
+
+
+def _dead_pipe() -> int:
+    """Return the end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def _full_disk() -> int:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no device that is full")
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+def _answer(port: int, path: str = "/ws") -> bytes:
+    """Return the answer to a request that is not for a WebSocket."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    heard = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client:
+        client.sendall(request.encode())
+        while chunk := client.recv(65_536):
+            heard += chunk
+    return heard
+
+
+def _let_go(client: socket.socket) -> bytes:
+    """Return what a client hears until it is closed with 4200, as it agrees to."""
+    code = (4200).to_bytes(2, "big")
+    heard = b""
+    while code not in heard:
+        chunk = client.recv(4096)
+        assert chunk, f"it was cut: {heard!r}"
+        heard += chunk
+    client.sendall(b"\x88\x82" + bytes(4) + code)
+    client.close()
+    return heard
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("unwritable", [_dead_pipe, _full_disk])
+def test_hub_works_where_its_lines_cannot_be_written(
+    start: Start, loop: str, unwritable: Callable[[], int]
+) -> None:
+    """It answers, reads its keys again, and lets its clients go."""
+    stderr = unwritable()
+    hub, port = start("--loop", loop, stderr=stderr)
+    os.close(stderr)
+    assert _answer(port).startswith(b"HTTP/1.1 426 ")
+    client = _open(port)
+    hub.send_signal(signal.SIGHUP)
+    told = re.search(rb"_log_lines_dropped_total (\d+)", _answer(port, "/metrics"))
+    assert told is not None
+    assert int(told[1]) >= 2  # that it listens, and that it refused
+    hub.send_signal(signal.SIGTERM)
+    assert b'"going_away"' in _let_go(client)
+    assert hub.wait(DEADLINE) == 0
+
+
+LIMITED = """
+import os, resource, sys
+most = 1024 * 1024
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Begins a program none of whose files can be longer than 1 MiB."""
+
+
+def test_hub_survives_one_full_disk_for_data_and_lines(
+    start: Start, tmp_path: Path
+) -> None:
+    """Publications are refused, and nothing else; that it fails is counted."""
+    file = tmp_path / "lines"
+    file.write_bytes(b"\n" * 1024 * 1024)
+    with file.open("ab") as lines:
+        hub, port = start(
+            *("--data", str(tmp_path / "log")),
+            stderr=lines,
+            prefix=(sys.executable, "-c", LIMITED),
+        )
+    client = _open(port)
+    for _ in range(200):
+        client.sendall(_frame({"type": "publish", "topic": "t", "data": "x" * 30_000}))
+        client.sendall(_frame({"type": "ping", "id": 1}))
+        heard = b""
+        while b'"pong"' not in heard:
+            heard += client.recv(65_536)
+        if b'"unavailable"' in heard:
+            break
+    else:
+        pytest.fail("the disk was never full")
+    client.close()
+    assert _answer(port).startswith(b"HTTP/1.1 426 ")
+    hub.send_signal(signal.SIGTERM)
+    assert hub.wait(DEADLINE) == 0
+    assert not file.read_bytes().strip()
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    """Return a masked frame of less than 64 KiB; its mask is nothing but zeros."""
+    data = json.dumps(message).encode()
+    head = b"\x81\xfe" + len(data).to_bytes(2, "big")
+    if len(data) < 126:
+        head = bytes((0x81, 0x80 | len(data)))
+    return head + bytes(4) + data
+
+
+def test_hub_does_not_end_because_its_announcement_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is a service; who has started it may not listen any more."""
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+
+    def announce(urls: list[str]) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise BrokenPipeError
+
+    assert serve(config(), announce) == 0
+
+
+@pytest.mark.parametrize("unwritable", [_dead_pipe, _full_disk])
+def test_hub_ends_with_0_though_nobody_heard_that_it_is_ready(
+    start: Start, unwritable: Callable[[], int]
+) -> None:
+    """What could not be written then is not tried again at the end."""
+    stdout = unwritable()
+    hub, _ = start(stdout=stdout, stderr=subprocess.PIPE)
+    os.close(stdout)
+    hub.send_signal(signal.SIGTERM)
+    assert hub.wait(DEADLINE) == 0

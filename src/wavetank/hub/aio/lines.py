@@ -4,8 +4,10 @@ They refuse to know what happened, and who reads them.
 """
 
 import contextlib
+import io
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from wavetank.hub.access import MOST_SHOWN
+from wavetank.hub.tally import Count
 
 __all__ = ["catch_others", "make_logger", "make_silent_logger"]
 
@@ -22,25 +25,102 @@ MOST_TRACEBACK = 10_000
 """Characters of a traceback that are written; the last ones say most."""
 
 
-def make_logger(level: str, stream: TextIO) -> FilteringBoundLogger:
-    """Return a logger that writes one JSON object a line.
+def make_logger(
+    level: str, stream: TextIO | None, dropped: Count | None = None
+) -> FilteringBoundLogger:
+    """Return a logger that writes one JSON object a line, and never raises.
+
+    A line that cannot be written is dropped; the next one that can be says in
+    ``lines_dropped`` how many were.
 
     Args:
         level: Least level: debug, info, warning, error.
-        stream: Where lines go.
+        stream: Where lines go; None where the process has no such stream.
+        dropped: Counts the lines that were dropped.
     """
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        _Lines(stream, Count() if dropped is None else dropped),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _cut,
-            structlog.processors.JSONRenderer(serializer=json.dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
     ).bind()  # Unbound, it would be made anew for each line, even one not written.
     return logger
+
+
+class _Lines:
+    """Writes a line at once, and leaves out what cannot be written."""
+
+    def __init__(self, stream: TextIO | None, dropped: Count) -> None:
+        self._stream = stream
+        self._descriptor = _descriptor(stream)
+        self._dropped = dropped
+        self._lock = threading.RLock()
+        self._is_writing = False
+        self._untold = 0
+        self._rest = b""
+
+    def write(self, /, **event: Any) -> None:
+        """Write a line, or count it as dropped."""
+        with self._lock:
+            untold = self._untold
+            if untold:
+                event["lines_dropped"] = untold
+            # While a line is written, a destructor may fail in the same thread.
+            if self._is_writing or not self._is_written(event):
+                self._untold += 1
+                self._dropped.number += 1
+            else:
+                self._untold -= untold
+
+    debug = info = warning = error = critical = write
+
+    def _is_written(self, event: dict[str, Any]) -> bool:
+        line = json.dumps(event).encode() + b"\n"
+        self._is_writing = True
+        try:
+            return self._put(line)
+        finally:
+            self._is_writing = False
+
+    def _put(self, line: bytes) -> bool:
+        """Write what is left of the line before, and a line; tell if it has begun.
+
+        A line that a full disk took in half is ended before the next one begins.
+        """
+        before, data = len(self._rest), self._rest + line
+        done = self._send(data)
+        self._rest = data[done:] if done > before else self._rest[done:]
+        return done > before
+
+    def _send(self, data: bytes) -> int:
+        """Write bytes past all buffers, which would keep what has failed.
+
+        Returns:
+            How many went through.
+        """
+        done = 0
+        with contextlib.suppress(OSError, ValueError):
+            if self._stream is None or self._stream.closed:
+                return 0
+            if self._descriptor is None:
+                self._stream.write(data.decode())
+                self._stream.flush()
+                return len(data)
+            while done < len(data):
+                done += os.write(self._descriptor, data[done:])
+        return done
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    """Return a stream's file descriptor, if it has one."""
+    try:
+        return None if stream is None else stream.fileno()
+    except (io.UnsupportedOperation, ValueError):
+        return None
 
 
 def make_silent_logger() -> FilteringBoundLogger:

@@ -116,6 +116,11 @@ def _counts(node: Node) -> Iterator[_Number]:
     words = "Messages handed on that the subscriber had missed and asked for."
     yield _Number("replayed_messages", words, tally.replayed)
     yield _Number("gaps", "Gaps announced to subscribers.", tally.gaps)
+    words = (
+        "Log lines that could not be written; the next one that could says in "
+        "lines_dropped how many."
+    )
+    yield _Number("log_lines_dropped", words, tally.lines_dropped.number)
 
 
 def _labelled(node: Node, found: Survey) -> Iterator[_Row]:

@@ -22,7 +22,7 @@ from wavetank.hub.aio.logs import Log, MemoryLog, RoutedLog, SqliteLog
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.server import SPARE_SOCKETS, Server
 from wavetank.hub.config import HubConfig
-from wavetank.hub.tally import Spread
+from wavetank.hub.tally import Count, Spread
 from wavetank.protocol import new_epoch
 
 __all__ = ["make_logger", "make_node", "serve"]
@@ -93,21 +93,25 @@ def serve(config: HubConfig, announce: Callable[[list[str]], None]) -> int:
         TargetError: If a port or the log cannot be had.
         UsageError: If certificate, keys, log or event loop cannot be used.
     """
-    logger = make_logger(config.log_level, sys.stderr)
+    dropped = Count()
+    logger = make_logger(config.log_level, sys.stderr, dropped)
     factory = _loop_factory(config.loop)
     with catch_others(logger):
         _raise_file_limit(config, logger)
         with asyncio.Runner(loop_factory=factory) as runner:
-            is_clean = runner.run(_serve(config, logger, announce))
+            is_clean = runner.run(_serve(config, logger, dropped, announce))
     return ExitCode.PASS if is_clean else ExitCode.INTERRUPTED
 
 
 async def _serve(
     config: HubConfig,
     logger: FilteringBoundLogger,
+    dropped: Count,
     announce: Callable[[list[str]], None],
 ) -> bool:
-    server = Server(make_node(config, logger))
+    node = make_node(config, logger)
+    node.tally.lines_dropped = dropped
+    server = Server(node)
     stop = asyncio.Event()
 
     def end() -> None:
@@ -128,11 +132,21 @@ async def _serve(
             if not await _unless(stop, server.start()):
                 logger.info("stopped", clean=True)
                 return True
-            announce(server.urls)
+            _announce(announce, server.urls)
             await stop.wait()
             return await server.drain()
         finally:
             await server.stop()
+
+
+def _announce(announce: Callable[[list[str]], None], urls: list[str]) -> None:
+    """Announce, if it can be: a service does not end because nobody listens to it."""
+    try:
+        announce(urls)
+    except OSError:
+        # What stdout has buffered would fail again at the end, and be its exit code.
+        with open(os.devnull, "wb") as null, contextlib.suppress(OSError):
+            os.dup2(null.fileno(), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
