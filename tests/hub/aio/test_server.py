@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
+from wavetank.clock import VirtualClock
 from wavetank.errors import TargetError, UsageError
 from wavetank.hub import ConnectionLimits, Ports
 from wavetank.hub.aio import server as server_module
@@ -564,3 +565,31 @@ async def test_server_cuts_who_does_not_go(start_hub: StartHub, way: str) -> Non
         hub.server.hurry()
     async with asyncio.timeout(DEADLINE):
         assert not await draining
+
+
+class Due:
+    """Stands for a connection with a deadline."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+    def tick(self) -> None:
+        """Count it."""
+        self.ticks += 1
+
+
+async def test_server_does_what_is_due_in_rounds(start_hub: StartHub) -> None:
+    """Thousands of pings a second woke it for each of them."""
+    clock = VirtualClock()
+    hub = await start_hub(clock=clock)
+    now, everybody = clock.now(), [Due() for _ in range(100)]
+    for number, each in enumerate(everybody):
+        hub.server._deadlines.set(each, now + number / 1000)
+    hub.server._ring()
+    assert sum(each.ticks for each in everybody) == 1
+    assert hub.server._timer_at == pytest.approx(now + 0.05)
+    clock.advance(0.0505)
+    hub.server._ring()
+    assert sum(each.ticks for each in everybody) == 51
+    for each in everybody:
+        hub.server._deadlines.drop(each)
