@@ -12,7 +12,7 @@ from websockets.asyncio.server import Request, Response, ServerConnection
 
 from wavetank.dialects import Bare, Capability, Dialect, Echo, Hub, Template
 from wavetank.evidence import Record
-from wavetank.lab import conforming
+from wavetank.lab import conforming, playing
 from wavetank.lab.conformance.case import (
     NOT_UTF8,
     Case,
@@ -178,6 +178,23 @@ async def test_a_dropped_connection_is_a_fail_at_once(
     assert "TCP ended by RESET" in seen(result)
     assert result.trace[-1] == "= TCP ended: reset"
     assert len(guests) == 1
+
+
+async def test_a_target_that_floods_is_not_read_on(
+    conform: Conform, rudely: Rudely, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames were kept and compared without end, and held up all other cases."""
+    monkeypatch.setattr(playing, "_MOST_FRAMES", 200)
+
+    async def flood(guest: Any) -> None:
+        await guest.shake_hands()
+        for _ in range(201):
+            guest.send(Opcode.PONG, b"unasked")
+        await guest.rest()
+
+    (result,) = await conform(await rudely(flood), HELLO)
+    assert verdicts([result]) == ["UNKNOWN"]
+    assert "more than 200 frames" in seen(result)
 
 
 async def test_a_target_may_be_slow(conform: Conform, rudely: Rudely) -> None:

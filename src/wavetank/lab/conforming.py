@@ -55,10 +55,11 @@ AT_ONCE = 16
 WITHIN = 3.0
 """Seconds that a target has for a reaction."""
 
-
 _VAIN = 8
 """Second looks that showed the same; then the target is like that, and not slow."""
+
 _MOST_INFLATED = 64 * 1024 * 1024
+
 _LAG = 0.5
 """Seconds that the lab's own loop may stand still; beyond, nothing is sure."""
 
@@ -155,11 +156,11 @@ class Conformer:
         if lag.worst > _LAG:
             transcript.obstacle = f"the lab itself stood still for {lag.worst:.1f} s"
         judgement = judge(case, transcript)
-        is_doubtful = judgement.verdict != "PASS" and (
+        is_doubtful = judgement.verdict is not Verdict.PASS and (
             bool(transcript.obstacle)
             or (not transcript.ending and not transcript.is_alive)
         )
-        is_told = judgement.verdict == "FAIL"
+        is_told = judgement.verdict is Verdict.FAIL
         trace = tracing.lines() if is_told else ()
         return Result(case, judgement, trace=trace), is_doubtful
 

@@ -3,6 +3,7 @@
 It refuses to know what the case proves, and how the connection came to be.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Sequence
@@ -41,6 +42,12 @@ __all__ = ["Player"]
 
 _Answer = TypeVar("_Answer", Reply, Welcome)
 
+_MOST_FRAMES = 10_000
+"""Frames that are read in one case; who sends more is not read on."""
+
+_TURN = 64
+"""Frames that are read before the other cases have their turn."""
+
 _SUSPICIOUS = 0.3
 """Seconds of silence after which a target that should have failed is asked."""
 
@@ -77,6 +84,7 @@ class Player:
         self._within = within
         self._probe = secrets.token_bytes(8)
         self._is_half_closed = False
+        self._frames = 0
         # Until the case begins, whatever comes is heard.
         self._hearing = Hearing(
             Mirror(),
@@ -219,10 +227,20 @@ class Player:
         return True
 
     async def _hear(self, seconds: float) -> bool:
-        """Hear the next frame; tell whether there was one before the end."""
+        """Hear the next frame; tell whether there was one before the end.
+
+        Raises:
+            LocalError: If there are too many.
+        """
         frame = await self._rude.read_frame(seconds)
         if frame is None:
             return False
+        self._frames += 1
+        if self._frames > _MOST_FRAMES:
+            raise LocalError(f"the target sent more than {_MOST_FRAMES} frames")
+        if self._frames % _TURN == 0:
+            # What has come already is read without any waiting.
+            await asyncio.sleep(0)
         self._tracing.received(frame)
         self._hearing.take(frame)
         return True
@@ -230,7 +248,7 @@ class Player:
     async def _finish(self) -> None:
         """Bring the connection to its end, by whoever has to end it."""
         until = time.monotonic() + self._within
-        is_asked = False
+        may_ask = self._may_be_asked()
         while (left := until - time.monotonic()) > 0:
             transcript = self._transcript
             if transcript.is_alive:
@@ -239,10 +257,8 @@ class Player:
                 transcript.has_answer or may_still_fit(self._case, transcript)
             ):
                 await self._close()
-            wait = left
-            may_ask = not is_asked and self._may_be_asked()
-            if may_ask:
-                wait = min(left, _SUSPICIOUS)
+            may_ask = may_ask and not transcript.has_closed
+            wait = min(left, _SUSPICIOUS) if may_ask else left
             try:
                 if not await self._hear(wait):
                     self._transcript.ending = str(self._rude.ending or "")
@@ -250,14 +266,13 @@ class Player:
                     return
             except TimeoutError:
                 if may_ask:
-                    is_asked = True
+                    may_ask = False
                     await self._write(_masked(Opcode.PING, self._probe))
 
     def _may_be_asked(self) -> bool:
         """Tell whether a ping can be put behind the steps, to see who is there."""
         return (
-            not self._transcript.has_closed
-            and not self._is_half_closed
+            not self._is_half_closed
             and all(each.end is End.FAILED for each in self._case.outcomes)
             and _is_whole(self._case.steps)
         )

@@ -331,6 +331,8 @@ def test_the_judge_reproves_nobody_for_what_he_may(level: Level) -> None:
     if level is Level.SHOULD:
         wanted = "no message, and the connection failed with 1002"
         assert missed == (PASS, f"it should be: {wanted}")
+        # What comes back wrong is no matter of taste.
+        assert verdict(judged, failed(HELLO)) == (FAIL, "")
     else:
         assert missed == (FAIL, "")
 

@@ -32,6 +32,8 @@ from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
 
 DEADLINE = 120.0
+MOST_TRACES = 20
+"""Failed cases of a group that are shown frame by frame; others fail alike."""
 
 
 async def _ask_all(peer: Peers, notebook: Notebook, asks: Sequence[Ask]) -> None:
@@ -71,8 +73,8 @@ async def _ask(peer: Peers, case: Ask) -> Finding:
 
 async def _conform(peer: Peers, notebook: Notebook, cases: Sequence[Case]) -> None:
     results = await Conformer(peer).run(cases)
-    for result in results:
-        notebook.add(_finding(result))
+    notebook.add(*map(_finding, results))
+    for result in [each for each in results if each.trace][:MOST_TRACES]:
         for line in result.trace:
             notebook.note(f"{result.case.id} {line}")
     notebook.figure("cases", sum(1 for each in results if each.judgement), "cases")
