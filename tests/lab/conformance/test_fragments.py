@@ -1,7 +1,5 @@
 """The table of fragments: every row is what it says."""
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
@@ -11,8 +9,6 @@ from wavetank.lab.conformance.case import (
     Case,
     Chopped,
     End,
-    Frame,
-    Heard,
     Level,
     Need,
     Outcome,
@@ -20,64 +16,14 @@ from wavetank.lab.conformance.case import (
     Pong,
     Text,
     continuation,
+    frames_of,
     text,
 )
 from wavetank.lab.conformance.fragments import CASES, in_fragments
-from wavetank.wire import (
-    Control,
-    Message,
-    MessageLimits,
-    MessageReader,
-    Opcode,
-    encode_frame,
-)
 
-MASK = b"\x01\x02\x03\x04"
-NO_LIMITS = MessageLimits(message_bytes=None, fragments=None)
+from .strictly import heard, plain, wire
+
 BY_ID = {case.id: case for case in CASES}
-
-
-def frames(case: Case) -> Iterator[Frame]:
-    """Yield the frames of all its steps."""
-    for step in case.steps:
-        if isinstance(step, Chopped):
-            yield from step.frames
-        elif isinstance(step, Frame):
-            yield step
-
-
-def wire(case: Case) -> bytes:
-    """Return what its steps put on the wire."""
-    return b"".join(
-        encode_frame(
-            frame.opcode,
-            frame.payload,
-            fin=frame.fin,
-            rsv1=bool(frame.rsv & 4),
-            rsv2=bool(frame.rsv & 2),
-            rsv3=bool(frame.rsv & 1),
-            mask=MASK,
-        )
-        for frame in frames(case)
-    )
-
-
-def plain(case: Case) -> list[tuple[int, int, bool, bytes]]:
-    """Return opcode, reserved bits, FIN and payload of each frame."""
-    return [(one.opcode, one.rsv, one.fin, one.payload) for one in frames(case)]
-
-
-def heard(case: Case) -> tuple[tuple[Heard, ...], tuple[int, str] | None]:
-    """Return what an echo that forgives nothing answers, and how it fails."""
-    reader, answers = MessageReader(expect_mask=True, limits=NO_LIMITS), []
-    for event in reader.feed(wire(case)):
-        if isinstance(event, Message):
-            kind = Text if event.opcode is Opcode.TEXT else Binary
-            answers.append(kind(event.data))
-        elif isinstance(event, Control) and event.opcode is Opcode.PING:
-            answers.append(Pong(event.payload))
-    broken = reader.violation
-    return tuple(answers), broken and (broken.code, broken.clause)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -206,7 +152,7 @@ def test_a_pause_parts_the_pings(number: str) -> None:
     place = case.steps.index(Pause(1.0))
     assert sum(isinstance(step, Pause) for step in case.steps) == 1
     before = msgspec.structs.replace(case, steps=case.steps[:place])
-    assert [frame.opcode for frame in frames(before)] == [1, 0, 9]
+    assert [frame.opcode for frame in frames_of(before.steps)] == [1, 0, 9]
     assert case.outcomes[0].heard == (
         Pong(b"pongme 1!"),
         Pong(b"pongme 2!"),

@@ -1,7 +1,5 @@
 """The table of framing: every row is what it says."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from wavetank.lab.conformance.case import (
@@ -10,8 +8,6 @@ from wavetank.lab.conformance.case import (
     Case,
     Chopped,
     End,
-    Frame,
-    Heard,
     Level,
     Need,
     Outcome,
@@ -21,61 +17,11 @@ from wavetank.lab.conformance.case import (
     text,
 )
 from wavetank.lab.conformance.framing import CASES, failed, in_one_write
-from wavetank.wire import (
-    Control,
-    Message,
-    MessageLimits,
-    MessageReader,
-    Opcode,
-    encode_frame,
-)
+from wavetank.wire import Opcode
 
-MASK = b"\x01\x02\x03\x04"
-NO_LIMITS = MessageLimits(message_bytes=None, fragments=None)
+from .strictly import MASK, heard, plain, wire
+
 BY_ID = {case.id: case for case in CASES}
-
-
-def frames(case: Case) -> Iterator[Frame]:
-    """Yield the frames of all its steps."""
-    for step in case.steps:
-        if isinstance(step, Chopped):
-            yield from step.frames
-        elif isinstance(step, Frame):
-            yield step
-
-
-def wire(case: Case) -> bytes:
-    """Return what its steps put on the wire."""
-    return b"".join(
-        encode_frame(
-            frame.opcode,
-            frame.payload,
-            fin=frame.fin,
-            rsv1=bool(frame.rsv & 4),
-            rsv2=bool(frame.rsv & 2),
-            rsv3=bool(frame.rsv & 1),
-            mask=MASK,
-        )
-        for frame in frames(case)
-    )
-
-
-def plain(case: Case) -> list[tuple[int, int, bool, bytes]]:
-    """Return opcode, reserved bits, FIN and payload of each frame."""
-    return [(one.opcode, one.rsv, one.fin, one.payload) for one in frames(case)]
-
-
-def heard(case: Case) -> tuple[tuple[Heard, ...], tuple[int, str] | None]:
-    """Return what an echo that forgives nothing answers, and how it fails."""
-    reader, answers = MessageReader(expect_mask=True, limits=NO_LIMITS), []
-    for event in reader.feed(wire(case)):
-        if isinstance(event, Message):
-            kind = Text if event.opcode is Opcode.TEXT else Binary
-            answers.append(kind(event.data))
-        elif isinstance(event, Control) and event.opcode is Opcode.PING:
-            answers.append(Pong(event.payload))
-    broken = reader.violation
-    return tuple(answers), broken and (broken.code, broken.clause)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

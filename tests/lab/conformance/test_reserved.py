@@ -1,7 +1,5 @@
 """The table of reserved bits and opcodes: every row is what it says."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from wavetank.lab.conformance.case import (
@@ -10,71 +8,19 @@ from wavetank.lab.conformance.case import (
     Case,
     Chopped,
     End,
-    Frame,
-    Heard,
     Level,
     Need,
-    Pong,
     Text,
+    frames_of,
     ping,
     text,
 )
 from wavetank.lab.conformance.reserved import CASES
-from wavetank.wire import (
-    Control,
-    Message,
-    MessageLimits,
-    MessageReader,
-    Opcode,
-    encode_frame,
-)
+from wavetank.wire import Opcode
 
-MASK = b"\x01\x02\x03\x04"
-NO_LIMITS = MessageLimits(message_bytes=None, fragments=None)
+from .strictly import MASK, heard, plain, wire
+
 BY_ID = {case.id: case for case in CASES}
-
-
-def frames(case: Case) -> Iterator[Frame]:
-    """Yield the frames of all its steps."""
-    for step in case.steps:
-        if isinstance(step, Chopped):
-            yield from step.frames
-        elif isinstance(step, Frame):
-            yield step
-
-
-def wire(case: Case) -> bytes:
-    """Return what its steps put on the wire."""
-    return b"".join(
-        encode_frame(
-            frame.opcode,
-            frame.payload,
-            fin=frame.fin,
-            rsv1=bool(frame.rsv & 4),
-            rsv2=bool(frame.rsv & 2),
-            rsv3=bool(frame.rsv & 1),
-            mask=MASK,
-        )
-        for frame in frames(case)
-    )
-
-
-def plain(case: Case) -> list[tuple[int, int, bool, bytes]]:
-    """Return opcode, reserved bits, FIN and payload of each frame."""
-    return [(one.opcode, one.rsv, one.fin, one.payload) for one in frames(case)]
-
-
-def heard(case: Case) -> tuple[tuple[Heard, ...], tuple[int, str] | None]:
-    """Return what an echo that forgives nothing answers, and how it fails."""
-    reader, answers = MessageReader(expect_mask=True, limits=NO_LIMITS), []
-    for event in reader.feed(wire(case)):
-        if isinstance(event, Message):
-            kind = Text if event.opcode is Opcode.TEXT else Binary
-            answers.append(kind(event.data))
-        elif isinstance(event, Control) and event.opcode is Opcode.PING:
-            answers.append(Pong(event.payload))
-    broken = reader.violation
-    return tuple(answers), broken and (broken.code, broken.clause)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -181,7 +127,7 @@ def test_a_bad_frame_may_stand_between_a_text_and_a_ping(
 
 def test_every_reserved_bit_and_opcode_has_its_row() -> None:
     """The bits are all seven numbers, the opcodes all ten that have no meaning."""
-    sent = [each for case in CASES for each in frames(case)]
+    sent = [each for case in CASES for each in frames_of(case.steps)]
     assert {each.rsv for each in sent} == set(range(8))
     assert {each.opcode for each in sent} - set(Opcode) == {
         *range(3, 8),
@@ -211,5 +157,5 @@ def test_the_highest_number_is_the_first_reserved_bit() -> None:
 def test_the_frames_around_a_bad_one_are_good() -> None:
     """Without it the same steps break nothing, so it alone is to blame."""
     for number in BEHIND:
-        first, _, last = frames(BY_ID[number])
+        first, _, last = frames_of(BY_ID[number].steps)
         assert (first, last) == (text(HELLO), ping())
