@@ -136,6 +136,12 @@ REPLY = "reply = { has = ['ok'], id = 'id' }\n"
             {Capability.PUBLISH, Capability.ACKNOWLEDGE},
         ),
         ("event.seq = 'n'\ncapabilities = []", set()),
+        ("capabilities = ['echo']", {Capability.ECHO, Capability.VERBATIM}),
+        (
+            "send.call = '{payload}'\nanswer = { has = ['r'], payload = 'r' }",
+            {Capability.ANSWER},
+        ),
+        ("answer.has = ['r']", set()),
     ],
 )
 def test_capabilities_follow_from_what_is_described(
@@ -254,8 +260,7 @@ def test_text_that_is_not_json_is_always_malformed() -> None:
         ),
         (
             "event = {}\ncapabilities = ['echo']",
-            "capabilities: 'echo' cannot be described;"
-            " for a server that echoes there is --dialect echo",
+            "capabilities: echo goes without event",
         ),
         ("event = {}\nmalformed = {}", "malformed: has to be a list of tables"),
         ("event = {}\nmalformed = ['{}']", "malformed: has to be a list of tables"),
@@ -280,7 +285,7 @@ def test_mistakes_are_reported_all_at_once() -> None:
         """
         path = "x"
         subprotocol = ["a"]
-        capabilities = ["publish", "echo"]
+        capabilities = ["publish", "verbatim"]
         [limits]
         payload = "big"
         [send]

@@ -10,6 +10,7 @@ from wavetank import protocol
 from wavetank.dialects import (
     Ask,
     Authenticate,
+    Call,
     Capability,
     Dialect,
     Event,
@@ -25,6 +26,7 @@ from wavetank.dialects import (
     Unsubscribe,
     Welcome,
 )
+from wavetank.errors import LocalError
 
 LIMITS = (
     '"limits":{"message_bytes":1048576,"payload_bytes":65536,"topics":128,'
@@ -236,10 +238,16 @@ def test_hub_dialect_sends_few_malformed_messages() -> None:
     assert len({row.title for row in rows}) == len(rows)
 
 
-def test_hub_dialect_claims_everything_but_an_echo() -> None:
+def test_hub_dialect_has_no_calls() -> None:
+    """The hub answers no command with its payload."""
+    with pytest.raises(LocalError, match="cannot call"):
+        Hub().encode(Call(id=1, payload="1"))
+
+
+def test_hub_dialect_claims_everything_but_an_echo_and_calls() -> None:
     """Endpoint, limits and status page are those of PROTOCOL."""
     hub: Dialect = Hub()
-    assert hub.capabilities == set(Capability) - {Capability.ECHO}
+    assert hub.capabilities == set(Capability) - {Capability.ECHO, Capability.ANSWER}
     assert hub.endpoint.path == "/ws"
     assert hub.endpoint.subprotocols == ("wavetank.v1",)
     assert (hub.limits.payload, hub.limits.message) == (65536, 1048576)

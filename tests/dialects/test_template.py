@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.dialects import (
+    Answer,
     Ask,
     Authenticate,
+    Call,
     Dialect,
     Event,
     Foreign,
@@ -63,6 +65,8 @@ def asked(line: str) -> Ask:
             return Subscribe(id=int(id), topic=topic, seq=seq)
         case "unsubscribe":
             return Unsubscribe(id=int(id), topic=topic)
+        case "call":
+            return Call(id=int(id), payload=rest)
     assert verb == "publish"
     return Publish(id=int(id), topic=topic, payload=more)
 
@@ -76,6 +80,8 @@ def in_words(heard: Heard) -> str:
             return heard.name
         case Foreign():
             return "foreign"
+        case Answer():
+            return f"answer: {heard.payload}"
         case Event():
             topic = f" on {heard.topic}" if heard.topic else ""
             seq = "" if heard.seq is None else f", number {heard.seq}"
@@ -112,13 +118,15 @@ def test_guide_holds_its_conversations(
                 assert in_words(dialect.decode(said)) == rest
 
 
-def test_guide_describes_three_protocols_beside_the_smallest_one() -> None:
-    """The guide has a ticker, an exchange made of arrays and a chat with ids."""
+def test_guide_describes_five_protocols_beside_the_smallest_one() -> None:
+    """A ticker, an exchange made of arrays, a chat with ids, an echo, calls."""
     assert [param.id for param in conversations()] == [
         "feed",
         "ticker",
         "exchange",
         "chat",
+        "desk",
+        "rpc",
     ]
 
 
@@ -151,6 +159,7 @@ def test_template_refuses_a_table_with_mistakes() -> None:
         (Subscribe(id=1, topic="a", seq=0), "resume"),
         (Unsubscribe(id=1, topic="a"), "unsubscribe"),
         (Publish(id=1, topic="a", payload="1"), "publish"),
+        (Call(id=1, payload="1"), "call"),
     ],
 )
 def test_template_refuses_an_ask_that_was_not_described(ask: Ask, send: str) -> None:
@@ -292,6 +301,33 @@ def test_template_takes_the_whole_message_where_no_payload_is_described() -> Non
 def test_template_takes_a_binary_message_as_foreign() -> None:
     """A JSON protocol is spoken in text messages."""
     assert template("event = {}").decode(b"{}") == Foreign(text="b'{}'")
+
+
+@pytest.mark.parametrize(
+    ("payload_is", "message", "heard"),
+    [
+        ("json", '{"r":{"a": 1}}', Answer(payload='{"a": 1}')),
+        ("json", '{"q":1}', Foreign(text='{"q":1}')),
+        ("string", '{"r":"a"}', Answer(payload="a")),
+        ("string", '{"r":7}', Foreign(text='{"r":7}')),
+    ],
+)
+def test_template_reads_the_answer_to_a_call(
+    payload_is: str, message: str, heard: Heard
+) -> None:
+    """The payload is taken as it came, or out of its string."""
+    toml = f"[answer]\nhas = ['r']\npayload = 'r'\npayload_is = '{payload_is}'"
+    assert template(toml).decode(message) == heard
+
+
+@pytest.mark.parametrize("message", ["Hello", "{", '{"a":1}', ""])
+def test_template_of_an_echo_takes_what_no_rule_fits_for_one(message: str) -> None:
+    """What the rules know is no echo; all else is, whatever it looks like."""
+    echo = template("capabilities = ['echo']\nheartbeat.has = ['up']")
+    assert echo.encode(Publish(id=1, topic="", payload=message)) == message
+    assert echo.decode(message) == Event(payload=message)
+    assert echo.decode(b"\x00") == Event(payload="b'\\x00'")
+    assert echo.decode('{"up":1}') == Notice(name="heartbeat")
 
 
 EVERYTHING = """

@@ -4,9 +4,11 @@ They refuse to know sockets, the hub and the checks.
 """
 
 from wavetank.dialects.base import (
+    Answer,
     Ask,
     Authenticate,
     Bare,
+    Call,
     Capability,
     Dialect,
     Endpoint,
@@ -30,9 +32,11 @@ from wavetank.dialects.template import Template
 
 __all__ = [  # noqa: RUF022  # grouped by module
     # base
+    "Answer",
     "Ask",
     "Authenticate",
     "Bare",
+    "Call",
     "Capability",
     "Dialect",
     "Endpoint",

@@ -11,9 +11,11 @@ import msgspec
 from wavetank.errors import LocalError
 
 __all__ = [
+    "Answer",
     "Ask",
     "Authenticate",
     "Bare",
+    "Call",
     "Capability",
     "Dialect",
     "Endpoint",
@@ -49,6 +51,8 @@ class Capability(enum.StrEnum):
     """Events carry a sequence number, +1 for each publication of a topic."""
     VERBATIM = "verbatim"
     """A payload arrives byte for byte; else only its JSON value does."""
+    ANSWER = "answer"
+    """A call is answered with the payload that it carries."""
     RESUME = "resume"
     """A subscription can start behind a position, and what was missed follows."""
     WELCOME = "welcome"
@@ -125,7 +129,14 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     payload: str
 
 
-Ask = Authenticate | Subscribe | Unsubscribe | Publish
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for an answer that carries the payload back, which is one JSON text."""
+
+    id: int
+    payload: str
+
+
+Ask = Authenticate | Subscribe | Unsubscribe | Publish | Call
 
 
 class Malformed(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +191,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of a call, as it came back."""
+
+    payload: str
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Something of the protocol that nobody asked for: a heartbeat, a gap."""
 
@@ -193,7 +210,7 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-Heard = Welcome | Event | Reply | Notice | Foreign
+Heard = Welcome | Event | Reply | Answer | Notice | Foreign
 
 
 class Dialect(Protocol):

@@ -33,6 +33,7 @@ _SENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     ),
     "unsubscribe": (frozenset({"id", "topic"}), frozenset()),
     "publish": (frozenset({"id", "topic", "payload"}), frozenset({"payload"})),
+    "call": (frozenset({"id", "payload"}), frozenset({"payload"})),
 }
 
 _FIELDS: dict[str, tuple[str, ...]] = {
@@ -40,6 +41,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "welcome": (),
     "heartbeat": ("text",),
     "error": ("id", "code", "text"),
+    "answer": ("payload",),
     "reply": ("id", "epoch", "seq", "recovered", "code", "text"),
     "event": ("topic", "payload", "seq"),
 }
@@ -47,6 +49,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 _RECOGNISED_BY = ("where", "has", "lacks")
 _EXTRAS: dict[str, tuple[str, ...]] = {
     "welcome": ("requires",),
+    "answer": ("payload_is",),
     "event": ("payload_is",),
 }
 _PAYLOADS = ("json", "string")
@@ -64,11 +67,15 @@ _BASED_ON = {
     Capability.OWN: ("send.publish", "send.subscribe", "event"),
     Capability.ACKNOWLEDGE: ("send.publish", "reply"),
     Capability.SEQUENCE: ("event.seq",),
+    Capability.ANSWER: ("send.call", "answer"),
     Capability.RESUME: ("send.resume", "event.seq"),
     Capability.WELCOME: ("welcome",),
     Capability.ERRORS: ("error",),
     Capability.STATUS: ("status",),
 }
+
+_NOT_BESIDE_ECHO = ("send.subscribe", "send.publish", "send.call", "event", "answer")
+"""What an echo that is described cannot have: a message would mean two things."""
 
 _FOLLOWS_FROM = _BASED_ON | {
     # That a publish is answered is sure only where the answer carries its id.
@@ -138,7 +145,7 @@ def describe(table: Table, where: str) -> Description:
         capabilities=_read_capabilities(reader, described),
         malformed=_read_malformed(reader),
     )
-    if not described:
+    if not described and not description.capabilities:
         reader.problem("", "describes no message; it needs at least [event]")
     if reader.problems:
         raise UsageError(reader.problems)
@@ -341,19 +348,21 @@ def _read_capabilities(reader: _Reader, described: set[str]) -> frozenset[Capabi
             for capability, needed in _FOLLOWS_FROM.items()
             if described >= set(needed)
         )
-    names = {capability.value: capability for capability in _BASED_ON}
+    names = {each.value: each for each in (Capability.ECHO, *_BASED_ON)}
     listed = set()
     for name in reader.texts("capabilities"):
         capability = names.get(name)
         if capability is None:
             hint = nearest(name, names)
-            if name == Capability.ECHO:
-                hint = "; for a server that echoes there is --dialect echo"
             reader.problem("capabilities", f"{name!r} cannot be described{hint}")
             continue
         listed.add(capability)
-        for missing in sorted(set(_BASED_ON[capability]) - described):
+        for missing in sorted(set(_BASED_ON.get(capability, ())) - described):
             reader.problem("capabilities", f"{name} needs {missing}, not described")
+    if Capability.ECHO in listed:
+        listed.add(Capability.VERBATIM)
+        for other in sorted(described.intersection(_NOT_BESIDE_ECHO)):
+            reader.problem("capabilities", f"echo goes without {other}")
     return frozenset(listed)
 
 

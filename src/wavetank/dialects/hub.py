@@ -21,8 +21,10 @@ from wavetank.dialects.base import (
     Reply,
     StatusPage,
     Subscribe,
+    Unsubscribe,
     Welcome,
 )
+from wavetank.errors import LocalError
 
 __all__ = ["Hub"]
 
@@ -66,7 +68,7 @@ class Hub:
     """The reference hub, and every server that speaks as it does."""
 
     name = "hub"
-    capabilities = frozenset(Capability) - {Capability.ECHO}
+    capabilities = frozenset(Capability) - {Capability.ECHO, Capability.ANSWER}
     endpoint = Endpoint(path="/ws", subprotocols=(protocol.PROTOCOL,))
     limits = Limits(payload=64 * 1024, message=1024 * 1024, handshake=10.0)
     status: StatusPage | None = StatusPage(
@@ -74,7 +76,11 @@ class Hub:
     )
 
     def encode(self, ask: Ask) -> str:
-        """Return the command; a resume needs both epoch and seq, else it is live."""
+        """Return the command; a resume needs both epoch and seq, else it is live.
+
+        Raises:
+            LocalError: If it is a call, which the hub does not know.
+        """
         return protocol.encode_command(_command(ask)).decode()
 
     def decode(self, message: str | bytes) -> Heard:
@@ -110,7 +116,9 @@ def _command(ask: Ask) -> protocol.Command:
             return protocol.Subscribe(id=ask.id, topic=ask.topic, since=since)
         case Subscribe():
             return protocol.Subscribe(id=ask.id, topic=ask.topic)
-    return protocol.Unsubscribe(id=ask.id, topic=ask.topic)
+        case Unsubscribe():
+            return protocol.Unsubscribe(id=ask.id, topic=ask.topic)
+    raise LocalError("the hub dialect cannot call")
 
 
 def _heard(pushed: object) -> Heard | None:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from wavetank.dialects.base import (
+    Answer,
     Ask,
     Authenticate,
+    Call,
     Capability,
     Event,
     Foreign,
@@ -46,6 +48,7 @@ class Template:
         self._sends = description.sends
         self._rules = description.rules
         self._malformed = description.malformed
+        self._is_echo = Capability.ECHO in description.capabilities
 
     @classmethod
     def parse(
@@ -71,6 +74,8 @@ class Template:
         """
         send, values = _asked(ask)
         wording = self._sends.get(send)
+        if wording is None and self._is_echo and isinstance(ask, Publish):
+            return ask.payload
         if wording and "epoch" in wording.blanks and not values["epoch"]:
             # A place is none without the life it is of, so the start is live.
             send, wording = "subscribe", self._sends.get("subscribe")
@@ -79,17 +84,23 @@ class Template:
         return wording.fill(values)
 
     def decode(self, message: str | bytes) -> Heard:
-        """Return what the first rule that fits makes of a message; never raises."""
+        """Return what the first rule that fits makes of a message; never raises.
+
+        What no rule fits is foreign, or where the server echoes, an echo.
+        """
         if not isinstance(message, str):
-            return Foreign(text=repr(message))
+            return self._unknown(repr(message))
         try:
             opened = Opened(message)
             for kind, rule in self._rules.items():
                 if _fits(rule, opened):
-                    return _READERS[kind](rule, opened) or Foreign(text=message)
+                    return _READERS[kind](rule, opened) or self._unknown(message)
         except (ValueError, RecursionError):
             pass  # not JSON, or nested without end: as foreign as what no rule fits
-        return Foreign(text=message)
+        return self._unknown(message)
+
+    def _unknown(self, text: str) -> Heard:
+        return Event(payload=text) if self._is_echo else Foreign(text=text)
 
     def malformed(self) -> tuple[Malformed, ...]:
         """Return the messages that the target has to refuse."""
@@ -105,6 +116,8 @@ def _asked(ask: Ask) -> tuple[str, dict[str, str | int]]:
     match ask:
         case Authenticate():
             return "authenticate", {"id": ask.id, "token": ask.token}
+        case Call():
+            return "call", {"id": ask.id, "payload": ask.payload}
         case Publish():
             return "publish", {
                 "id": ask.id,
@@ -175,12 +188,13 @@ def _reply(rule: Rule, opened: Opened) -> Heard:
     )
 
 
+def _answer(rule: Rule, opened: Opened) -> Heard | None:
+    payload = _payload(rule, opened)
+    return None if payload is None else Answer(payload=payload)
+
+
 def _event(rule: Rule, opened: Opened) -> Heard | None:
-    place = rule.fields.get("payload", ())
-    payload = opened.text(place)
-    if rule.payload_is == "string":
-        value = opened.value(place)
-        payload = value if isinstance(value, str) else None
+    payload = _payload(rule, opened)
     # A missing number is left to the checkers; without these two it is no event.
     topic = rule.fields.get("topic")
     if payload is None or (topic is not None and not opened.has(topic)):
@@ -196,9 +210,19 @@ _READERS: Mapping[str, Callable[[Rule, Opened], Heard | None]] = {
     "welcome": _welcome,
     "heartbeat": _heartbeat,
     "error": _error,
+    "answer": _answer,
     "reply": _reply,
     "event": _event,
 }
+
+
+def _payload(rule: Rule, opened: Opened) -> str | None:
+    """Return the payload as it came, or what the string holds; None without one."""
+    place = rule.fields.get("payload", ())
+    if rule.payload_is == "string":
+        value = opened.value(place)
+        return value if isinstance(value, str) else None
+    return opened.text(place)
 
 
 def _value(rule: Rule, opened: Opened, name: str) -> object:

@@ -23,14 +23,7 @@ from wavetank.lab.conformance.case import (
     Need,
     Reset,
 )
-from wavetank.lab.conformance.echoes import (
-    Mirror,
-    Nowhere,
-    Post,
-    Way,
-    can_publish_to_itself,
-    reason_to_skip,
-)
+from wavetank.lab.conformance.echoes import Post, Way, reason_to_skip, way_of
 from wavetank.lab.conformance.hearing import Transcript
 from wavetank.lab.conformance.judge import Judgement, judge
 from wavetank.lab.conformance.tracing import Tracing
@@ -104,14 +97,6 @@ class Conformer:
         if not peers.target.address(tls=False).startswith("wss:"):
             self._abilities.add(Need.PLAIN)
 
-    def _make_way(self) -> Way:
-        """Return a way for one connection: nobody else's messages come on it."""
-        if Capability.ECHO in self._dialect.capabilities:
-            return Mirror()
-        if can_publish_to_itself(self._dialect):
-            return Post(self._dialect, self._peers.topic("conformance"))
-        return Nowhere()
-
     async def run(self, cases: Sequence[Case]) -> list[Result]:
         """Play cases side by side, and return their results in the same order.
 
@@ -140,7 +125,8 @@ class Conformer:
 
     async def _play_one(self, case: Case) -> tuple[Result, bool]:
         """Play a case; tell whether the result is worth a second look."""
-        way = self._make_way()
+        # A topic for each: nobody else's messages come on it.
+        way = way_of(self._dialect, self._peers.topic("conformance"))
         reason = reason_to_skip(case, way, frozenset(self._abilities))
         if reason:
             return Result(case, skipped=reason), False

@@ -106,6 +106,13 @@ OPTIONS: tuple[Option, ...] = (
         help="take the time: larger populations, longer loads, every conformance case",
     ),
     Option(
+        name="exhaustive",
+        kind=boolean,
+        default=False,
+        is_flag=True,
+        help="1,000 messages in each conformance case that sends many, not a few dozen",
+    ),
+    Option(
         name="ready-timeout",
         kind=_between(0.1, 3600),
         default=15.0,

@@ -158,8 +158,16 @@ class Peers:
             await rude.close()
         return min(tries)
 
-    async def raw(self, *, tls: bool = False, within: float = 5.0) -> RudePeer:
-        """Open a rude peer: a bare TCP or TLS connection, no handshake yet."""
+    async def raw(
+        self, *, tls: bool = False, within: float = 5.0, kept: int = 2**20
+    ) -> RudePeer:
+        """Open a rude peer: a bare TCP or TLS connection, no handshake yet.
+
+        Args:
+            tls: Use the target's TLS listener.
+            within: Seconds for TCP and TLS.
+            kept: Bytes that it keeps unread, and the largest frame that it reads.
+        """
         name = f"rude-{next(self._numbers)}"
         self._note(name, Kind.INFO, "connect", self.target.address(tls=tls))
         url = self.target.address(tls=tls)
@@ -168,6 +176,7 @@ class Peers:
             tls=self.target.context_for(url),
             timeout=within,
             headers=self.target.headers,
+            max_kept=kept,
         )
         self._rude.append(rude)
         return rude

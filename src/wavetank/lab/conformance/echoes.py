@@ -1,14 +1,24 @@
-"""Ways to get a text back: by an echo, or by publishing to oneself.
+"""Ways to get a text back: by an echo, by a call, or by publishing to oneself.
 
 They refuse to know sockets; where a target has no such way its cases are skipped.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
-from wavetank.dialects import Capability, Dialect, Event, Publish
+from wavetank.dialects import (
+    Answer,
+    Call,
+    Capability,
+    Dialect,
+    Echo,
+    Event,
+    Limits,
+    Publish,
+)
 from wavetank.lab.conformance.case import (
     Binary,
     Case,
@@ -23,16 +33,21 @@ from wavetank.lab.conformance.case import (
 from wavetank.wire import Opcode
 
 __all__ = [
+    "Dialogue",
+    "Filter",
     "Mirror",
     "Nowhere",
     "Post",
     "Way",
-    "can_publish_to_itself",
     "reason_to_skip",
+    "way_of",
     "wrapped",
 ]
 
 _MARK = "wavetank-conformance"
+_MARKED = f'"{_MARK}"'
+
+_TO_ITSELF = frozenset({Capability.SUBSCRIBE, Capability.PUBLISH, Capability.OWN})
 
 
 class Way(Protocol):
@@ -73,6 +88,28 @@ class Mirror:
         return message
 
 
+class Filter(Mirror):
+    """An echo among messages that the dialect knows: a welcome, answers, pushes.
+
+    Args:
+        dialect: What is no echo.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def read(self, message: Text | Binary) -> Heard | None:
+        """Return the message, if it is nothing else."""
+        if isinstance(message, Binary):
+            return message
+        heard = self._dialect.decode(message.data.decode(errors="replace"))
+        return message if isinstance(heard, Event) else None
+
+    def __repr__(self) -> str:
+        """Show in which dialect other messages come."""
+        return f"<Filter {self._dialect.name}>"
+
+
 class Nowhere:
     """Nothing comes back: pongs, closes and failures are all there is to see."""
 
@@ -90,56 +127,121 @@ class Nowhere:
         return None
 
 
-class Post:
-    """A topic that one is subscribed to: what is published there comes back.
+class _Wrapped:
+    """A text is the inside of a JSON string in a message of the dialect.
 
-    A text is the inside of a JSON string, so it may be any UTF-8, and also none,
-    but for the few characters that JSON writes in another way.
-
-    Args:
-        dialect: How to publish.
-        topic: Where.
-
-    Attributes:
-        topic: Where.
+    So it may be any UTF-8, and also none, but for the few characters that JSON
+    writes in another way.
     """
 
     needs = frozenset({Need.ECHO})
 
-    def __init__(self, dialect: Dialect, topic: str) -> None:
-        self._dialect = dialect
-        self.topic = topic
-        ask = Publish(id=1, topic=topic, payload=f'"{_MARK}"')
-        before, _, behind = dialect.encode(ask).partition(_MARK)
+    def __init__(self, dialect: Dialect, around: Publish | Call) -> None:
+        self._limits: Limits = dialect.limits
+        self._is_verbatim = Capability.VERBATIM in dialect.capabilities
+        self._beside = len(around.payload) - len(_MARK)
+        before, _, behind = dialect.encode(around).partition(_MARK)
         self.prefix, self.suffix = before.encode(), behind.encode()
 
     def obstacle(self, payload: bytes) -> str:
         """Say what of a text JSON, or the target's limits, would not let through."""
         if any(byte < 0x20 or byte in b'"\\' for byte in payload):
             return "the text has characters that JSON writes in another way"
-        limits, size = self._dialect.limits, len(payload) + 2
-        if limits.payload is not None and size > limits.payload:
+        limits = self._limits
+        if limits.payload is not None and len(payload) > limits.payload - self._beside:
             return f"the target takes payloads of {limits.payload} bytes"
-        whole = len(self.prefix) + size + len(self.suffix)
+        whole = len(self.prefix) + len(payload) + len(self.suffix)
         if limits.message is not None and whole > limits.message:
             return f"the target takes messages of {limits.message} bytes"
         return ""
+
+    def _unwrapped(self, payload: str) -> Text:
+        """Return the text in a payload; where it is no JSON string, the payload."""
+        data = payload.encode()
+        if not self._is_verbatim:
+            # The target may write a character in another way, as JSON lets it.
+            with suppress(msgspec.DecodeError):
+                return Text(msgspec.json.decode(data, type=str).encode())
+        if data[:1] == data[-1:] == b'"' and len(data) > 1:
+            return Text(data[1:-1])
+        return Text(data)
+
+
+class Post(_Wrapped):
+    """A topic that one is subscribed to: what is published there comes back.
+
+    Each text begins with the topic: where events do not name theirs, the texts of
+    others are not taken for ours.
+
+    Args:
+        dialect: How to publish.
+        topic: Where; nobody else publishes there.
+
+    Attributes:
+        topic: Where.
+    """
+
+    def __init__(self, dialect: Dialect, topic: str) -> None:
+        payload = f'"{topic} {_MARK}"'
+        super().__init__(dialect, Publish(id=1, topic=topic, payload=payload))
+        self._dialect = dialect
+        self._ours = f"{topic} ".encode()
+        self.topic = topic
 
     def read(self, message: Text | Binary) -> Heard | None:
         """Return the payload of an event of our topic."""
         if isinstance(message, Binary):
             return None
         heard = self._dialect.decode(message.data.decode(errors="replace"))
-        if not isinstance(heard, Event) or heard.topic != self.topic:
+        if not isinstance(heard, Event) or heard.topic not in ("", self.topic):
             return None
-        payload = heard.payload.encode()
-        if payload[:1] == payload[-1:] == b'"' and len(payload) > 1:
-            return Text(payload[1:-1])
-        return Text(payload)
+        text = self._unwrapped(heard.payload)
+        if text.data.startswith(self._ours):
+            return Text(text.data[len(self._ours) :])
+        return text if heard.topic else None
 
     def __repr__(self) -> str:
         """Show where it publishes, and in which dialect."""
         return f"<Post {self._dialect.name} {self.topic}>"
+
+
+class Dialogue(_Wrapped):
+    """Calls, each answered with the payload that it carries.
+
+    Args:
+        dialect: How to call.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(dialect, Call(id=1, payload=_MARKED))
+        self._dialect = dialect
+
+    def read(self, message: Text | Binary) -> Heard | None:
+        """Return the payload of an answer."""
+        if isinstance(message, Binary):
+            return None
+        heard = self._dialect.decode(message.data.decode(errors="replace"))
+        return self._unwrapped(heard.payload) if isinstance(heard, Answer) else None
+
+    def __repr__(self) -> str:
+        """Show in which dialect it calls."""
+        return f"<Dialogue {self._dialect.name}>"
+
+
+def way_of(dialect: Dialect, topic: str) -> Way:
+    """Return the best way that a dialect has.
+
+    Args:
+        dialect: How the target speaks.
+        topic: One of our own, for where it is needed.
+    """
+    if Capability.ECHO in dialect.capabilities:
+        return Mirror() if isinstance(dialect, Echo) else Filter(dialect)
+    if Capability.ANSWER in dialect.capabilities:
+        return Dialogue(dialect)
+    if dialect.capabilities >= _TO_ITSELF:
+        return Post(dialect, topic)
+    return Nowhere()
 
 
 def reason_to_skip(case: Case, way: Way, abilities: frozenset[Need]) -> str:
@@ -154,7 +256,7 @@ def reason_to_skip(case: Case, way: Way, abilities: frozenset[Need]) -> str:
     if missing:
         return f"the target has no {sorted(missing)[0].value}"
     if way.prefix and _is_compressed_echo(case):
-        return "a compressed frame cannot be made a publication"
+        return "a compressed frame cannot be put into a message of the dialect"
     for payload in _texts(case.steps):
         obstacle = way.obstacle(payload)
         if obstacle:
@@ -229,11 +331,3 @@ def _texts(steps: Sequence[Step]) -> list[bytes]:
         elif frame.opcode == Opcode.CONTINUATION and is_text:
             texts[-1] += frame.payload
     return texts
-
-
-def can_publish_to_itself(dialect: Dialect) -> bool:
-    """Tell whether ``Post`` is a way with a dialect."""
-    wanted = {Capability.SUBSCRIBE, Capability.PUBLISH, Capability.OWN}
-    return wanted <= dialect.capabilities and Capability.VERBATIM in (
-        dialect.capabilities
-    )
