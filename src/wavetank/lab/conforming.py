@@ -48,6 +48,12 @@ AT_ONCE = 16
 WITHIN = 3.0
 """Seconds that a target has for a reaction."""
 
+_FIRST = 3
+"""A first look takes so many times less patience: who answers, answers at once."""
+
+_QUIET = 4
+"""Second looks side by side: too few for anybody to be slow because of them."""
+
 _VAIN = 8
 """Second looks that showed the same; then the target is like that, and not slow."""
 
@@ -73,6 +79,13 @@ class Result(NamedTuple):
     trace: tuple[str, ...] = ()
 
 
+class _Look(NamedTuple):
+    """A result, and whether it is worth a second look."""
+
+    result: Result
+    is_doubtful: bool = False
+
+
 class _Declined(Exception):
     """The target does not agree to what the case needs."""
 
@@ -90,7 +103,7 @@ class Conformer:
         self, peers: Peers, *, at_once: int = AT_ONCE, within: float = WITHIN
     ) -> None:
         self._peers = peers
-        self._room = asyncio.Semaphore(at_once)
+        self._at_once = at_once
         self._within = within
         self._dialect = peers.target.dialect
         self._abilities = {Need.DEFLATE}
@@ -100,43 +113,57 @@ class Conformer:
     async def run(self, cases: Sequence[Case]) -> list[Result]:
         """Play cases side by side, and return their results in the same order.
 
-        What could not be judged, and what ended in a time-out, is played once more,
-        alone; but no longer where that was in vain too often.
+        What could not be judged, and what ended in a time-out, is played once more
+        with all patience and away from the rush; a target that is silent again and
+        again is not slow, and then all are played at once.
         """
+        looks = await self._look(cases, self._at_once, self._within / _FIRST)
+        results = [look.result for look in looks]
+        doubtful = [index for index, look in enumerate(looks) if look.is_doubtful]
+        at_once, vain = _QUIET, 0
+        while doubtful:
+            size = _VAIN if at_once == _QUIET else len(doubtful)
+            now, doubtful = doubtful[:size], doubtful[size:]
+            again = await self._look(
+                [results[index].case for index in now], at_once, self._within
+            )
+            vain += sum(look.is_doubtful for look in again)
+            at_once = self._at_once if vain >= _VAIN else _QUIET
+            for index, look in zip(now, again, strict=True):
+                # One that shows nothing does not undo what the first one saw.
+                if _verdict(results[index]) is not Verdict.FAIL or (
+                    _verdict(look.result) is not Verdict.UNKNOWN
+                ):
+                    results[index] = look.result
+        return results
+
+    async def _look(
+        self, cases: Sequence[Case], at_once: int, within: float
+    ) -> list[_Look]:
+        """Play cases side by side, no more than so many at once."""
+        room = asyncio.Semaphore(at_once)
+
+        async def play(case: Case) -> _Look:
+            async with room:
+                return await self._play_one(case, within)
+
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._play_bounded(case)) for case in cases]
-        results = [task.result() for task in tasks]
-        vain = 0
-        for index, (result, is_doubtful) in enumerate(results):
-            if not is_doubtful or vain >= _VAIN:
-                continue
-            again = await self._play_one(result.case)
-            vain += again[1]
-            # A second look that shows nothing does not undo what the first one saw.
-            if _verdict(result) is not Verdict.FAIL or (
-                _verdict(again[0]) is not Verdict.UNKNOWN
-            ):
-                results[index] = again
-        return [result for result, _ in results]
+            tasks = [group.create_task(play(case)) for case in cases]
+        return [task.result() for task in tasks]
 
-    async def _play_bounded(self, case: Case) -> tuple[Result, bool]:
-        async with self._room:
-            return await self._play_one(case)
-
-    async def _play_one(self, case: Case) -> tuple[Result, bool]:
-        """Play a case; tell whether the result is worth a second look."""
+    async def _play_one(self, case: Case, within: float) -> _Look:
         # A topic for each: nobody else's messages come on it.
         way = way_of(self._dialect, self._peers.topic("conformance"))
         reason = reason_to_skip(case, way, frozenset(self._abilities))
         if reason:
-            return Result(case, skipped=reason), False
+            return _Look(Result(case, skipped=reason))
         transcript, tracing = Transcript(), Tracing()
         lag = _Lag()
         try:
             async with lag:
-                await self._play(case, way, transcript, tracing)
+                await self._play(case, way, transcript, tracing, within=within)
         except _Declined as declined:
-            return Result(case, skipped=str(declined)), False
+            return _Look(Result(case, skipped=str(declined)))
         except (RemoteError, TimeoutError, LocalError, OSError) as error:
             transcript.obstacle = f"the case could not be played: {error}"
         if lag.worst > _LAG:
@@ -148,10 +175,16 @@ class Conformer:
         )
         is_told = judgement.verdict is Verdict.FAIL
         trace = tracing.lines() if is_told else ()
-        return Result(case, judgement, trace=trace), is_doubtful
+        return _Look(Result(case, judgement, trace=trace), is_doubtful)
 
     async def _play(
-        self, case: Case, way: Way, transcript: Transcript, tracing: Tracing
+        self,
+        case: Case,
+        way: Way,
+        transcript: Transcript,
+        tracing: Tracing,
+        *,
+        within: float,
     ) -> None:
         rude = await self._peers.raw()
         try:
@@ -163,7 +196,7 @@ class Conformer:
                 tracing,
                 way=way,
                 inflater=inflater,
-                within=self._within,
+                within=within,
             )
             await self._introduce(player, way)
             await player.play()

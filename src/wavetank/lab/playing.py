@@ -4,11 +4,12 @@ It refuses to know what the case proves, and how the connection came to be.
 """
 
 import asyncio
+import itertools
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from wavetank.dialects import Ask, Authenticate, Dialect, Reply, Welcome
 from wavetank.errors import LocalError
@@ -51,6 +52,10 @@ _TURN = 64
 _SUSPICIOUS = 0.3
 """Seconds of silence after which a target that should have failed is asked."""
 
+_PARTS = 3
+"""A target that is silent for one of so many parts of its time is asked whether it is
+there; if it is, it has one part more."""
+
 
 class Player:
     """One case on one connection.
@@ -85,6 +90,11 @@ class Player:
         self._probe = secrets.token_bytes(8)
         self._is_half_closed = False
         self._frames = 0
+        # Whether a message comes back before a broken frame fails the connection
+        # would hang on how they meet the target's reads: a verdict must not.
+        self._hangs_on_reads = any(
+            each.end is End.FAILED for each in case.outcomes
+        ) and any(each.heard for each in case.outcomes)
         # Until the case begins, whatever comes is heard.
         self._hearing = Hearing(
             Mirror(),
@@ -163,32 +173,27 @@ class Player:
     async def play(self) -> None:
         """Send the steps, wait for what has to come, and end the connection."""
         steps = wrapped(self._case.steps, self._way)
-        is_open = True
-        for index, step in enumerate(steps):
-            if not is_open:
-                break
-            is_open = await self._do(step)
+        is_open, done = True, 0
+        for run in (
+            _runs(steps) if self._hangs_on_reads else ((each,) for each in steps)
+        ):
+            is_open = await self._do(run)
             if not is_open:
                 # A step that could not be sent is still the next one.
-                self._transcript.step = index + isinstance(step, Pause)
+                self._transcript.step = done + isinstance(run[0], Pause)
+                break
+            done += len(run)
         if any(isinstance(step, Reset) for step in steps):
             return
         await self._finish()
 
-    async def _do(self, step: Step) -> bool:
-        """Do a step; tell whether the connection is still open."""
-        match step:
+    async def _do(self, run: Sequence[Step]) -> bool:
+        """Do one step, or several in one write; tell whether it is still open."""
+        match run[0]:
             case Frame() | Raw():
-                is_written = await self._write(_encode(step))
-                if is_written and _has_close(step):
-                    self._note_close()
-                return is_written
+                return await self._send([each for each in run if _is_sent(each)])
             case Chopped(frames, size):
-                data = b"".join(_encode(frame) for frame in frames)
-                is_written = await self._write(data, piece=size)
-                if is_written and any(map(_has_close, frames)):
-                    self._note_close()
-                return is_written
+                return await self._chop(frames, size)
             case Pause(seconds):
                 return await self._listen(seconds)
             case HalfClose():
@@ -198,6 +203,38 @@ class Player:
             case Reset():
                 self._rude.abort()
                 return False
+
+    async def _send(
+        self, sent: Sequence[Frame | Raw], *, piece: int | None = None
+    ) -> bool:
+        """Send frames; tell whether all of them went out."""
+        is_written = await self._write(b"".join(map(_encode, sent)), piece=piece)
+        if is_written and any(map(_has_close, sent)):
+            self._note_close()
+        return is_written
+
+    async def _chop(self, frames: Sequence[Frame], size: int) -> bool:
+        """Send frames in pieces; tell whether all of them went out.
+
+        Where what comes back hangs on the target's reads, it is waited for.
+        """
+        if not self._hangs_on_reads:
+            return await self._send(frames, piece=size)
+        for frame in frames:
+            if not await self._send([frame], piece=size):
+                return False
+            if frame.fin and frame is not frames[-1]:
+                await self._hear_one()
+        return True
+
+    async def _hear_one(self) -> None:
+        """Wait for one more message or pong, or for the end, or in vain."""
+        until = time.monotonic() + self._within / 2
+        heard = len(self._transcript.heard)
+        with suppress(TimeoutError):
+            while len(self._transcript.heard) == heard:
+                if not await self._hear(max(0.0, until - time.monotonic())):
+                    break
 
     async def _write(self, data: bytes, *, piece: int | None = None) -> bool:
         self._tracing.sent(data)
@@ -249,16 +286,23 @@ class Player:
         """Bring the connection to its end, by whoever has to end it."""
         until = time.monotonic() + self._within
         may_ask = self._may_be_asked()
+        has_to_fail = all(each.end is End.FAILED for each in self._case.outcomes)
+        silence = _SUSPICIOUS if has_to_fail else self._within / _PARTS
         while (left := until - time.monotonic()) > 0:
             transcript = self._transcript
-            if transcript.is_alive:
+            if transcript.is_alive and has_to_fail:
                 return
+            if transcript.is_alive:
+                # Nothing is wrong with that, and what is late now is not on its way.
+                transcript.is_alive = False
+                until = min(until, time.monotonic() + self._within / _PARTS)
+                continue
             if not transcript.has_closed and (
                 transcript.has_answer or may_still_fit(self._case, transcript)
             ):
                 await self._close()
             may_ask = may_ask and not transcript.has_closed
-            wait = min(left, _SUSPICIOUS) if may_ask else left
+            wait = min(left, silence) if may_ask else left
             try:
                 if not await self._hear(wait):
                     self._transcript.ending = str(self._rude.ending or "")
@@ -271,11 +315,7 @@ class Player:
 
     def _may_be_asked(self) -> bool:
         """Tell whether a ping can be put behind the steps, to see who is there."""
-        return (
-            not self._is_half_closed
-            and all(each.end is End.FAILED for each in self._case.outcomes)
-            and _is_whole(self._case.steps)
-        )
+        return not self._is_half_closed and _is_whole(self._case.steps)
 
     async def _close(self) -> None:
         """Send our close frame: the first one, or the answer to theirs."""
@@ -297,6 +337,19 @@ def _meaning(heard: object, dialect: Dialect) -> object:
     if not isinstance(heard, Text):
         return None
     return dialect.decode(heard.data.decode(errors="replace"))
+
+
+def _is_sent(step: Step) -> TypeGuard[Frame | Raw]:
+    return isinstance(step, Frame | Raw)
+
+
+def _runs(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Yield steps that are one write together, and all others one by one."""
+    for is_sent, run in itertools.groupby(steps, _is_sent):
+        if is_sent:
+            yield tuple(run)
+        else:
+            yield from ((step,) for step in run)
 
 
 def _has_close(step: Frame | Raw) -> bool:

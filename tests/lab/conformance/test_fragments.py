@@ -149,7 +149,7 @@ def test_a_pong_comes_before_the_text_around_its_ping(number: str) -> None:
 def test_a_pause_parts_the_pings(number: str) -> None:
     """It lasts a second, behind the first ping; both pongs precede the text."""
     case = BY_ID[number]
-    place = case.steps.index(Pause(1.0))
+    place = case.steps.index(Pause(0.3))
     assert sum(isinstance(step, Pause) for step in case.steps) == 1
     before = msgspec.structs.replace(case, steps=case.steps[:place])
     assert [frame.opcode for frame in frames_of(before.steps)] == [1, 0, 9]
@@ -163,7 +163,7 @@ def test_a_pause_parts_the_pings(number: str) -> None:
 @pytest.mark.parametrize("number", range(1, 21))
 def test_rows_go_out_in_the_way_of_autobahn(number: int) -> None:
     """All in one write, frame by frame, or byte by byte."""
-    steps = [each for each in BY_ID[f"5.{number}"].steps if each != Pause(1.0)]
+    steps = [each for each in BY_ID[f"5.{number}"].steps if each != Pause(0.3)]
     sizes = {each.size if isinstance(each, Chopped) else None for each in steps}
     by_frame, by_byte = {4, 7, 10, 13, 20}, {5, 8, 11, 14}
     wanted = None if number in by_frame else 1 if number in by_byte else 2**20

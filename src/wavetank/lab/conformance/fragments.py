@@ -175,14 +175,14 @@ CASES: tuple[Case, ...] = (
         "5.19",
         "Two pings among five fragments, with a pause, get their pongs before the text "
         "comes back.",
-        (in_one_write(*_FIRST_PART), Pause(1.0), in_one_write(*_SECOND_PART)),
+        (in_one_write(*_FIRST_PART), Pause(0.3), in_one_write(*_SECOND_PART)),
         *_PARTS_HEARD,
     ),
     _answered(
         "5.20",
         "Two pings among five fragments, with a pause, sent frame by frame, get their "
         "pongs before the text comes back.",
-        (*_FIRST_PART, Pause(1.0), *_SECOND_PART),
+        (*_FIRST_PART, Pause(0.3), *_SECOND_PART),
         *_PARTS_HEARD,
     ),
     _answered(

@@ -72,7 +72,7 @@ def _refused_fast(number: str, title: str, parts: tuple[Step, ...]) -> Case:
         title=title,
         clause="RFC 6455 8.1",
         # Whoever fails fast ends the second pause at once: it may be generous.
-        steps=(first, Pause(), second, Pause(1.0), *rest),
+        steps=(first, Pause(0.2), second, Pause(0.6), *rest),
         outcomes=(
             Outcome(end=End.FAILED, codes=NOT_UTF8, before=_TOO_LATE, after=3),
             Outcome(end=End.FAILED, codes=NOT_UTF8, note=_LATE, after=3),
