@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection
 
@@ -279,6 +280,22 @@ async def test_a_declined_extension_is_skipped(
     (result,) = await conform(await rudely(decline), DEFLATED)
     assert result.judgement is None
     assert result.skipped == ("the target declines permessage-deflate as it is offered")
+
+
+async def test_what_points_back_is_skipped_where_it_was_agreed_not_to(
+    conform: Conform, rudely: Rudely
+) -> None:
+    """RFC 7692 7.1.1.2: a server may ask for that, whether offered or not."""
+
+    async def agree(guest: Any) -> None:
+        await guest.shake_hands("permessage-deflate; client_no_context_takeover")
+        await guest.rest()
+
+    points_back = msgspec.structs.replace(
+        DEFLATED, needs=DEFLATED.needs | {Need.TAKEOVER}
+    )
+    (result,) = await conform(await rudely(agree), points_back)
+    assert "do not point back" in result.skipped
 
 
 async def test_compressed_messages_are_compared_inflated(

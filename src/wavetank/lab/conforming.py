@@ -106,7 +106,8 @@ class Conformer:
         self._at_once = at_once
         self._within = within
         self._dialect = peers.target.dialect
-        self._abilities = {Need.DEFLATE}
+        # These are only known once the target has answered an offer.
+        self._abilities = {Need.DEFLATE, Need.TAKEOVER}
         if not peers.target.address(tls=False).startswith("wss:"):
             self._abilities.add(Need.PLAIN)
 
@@ -223,6 +224,8 @@ class Conformer:
             raise _Declined("the target declines permessage-deflate as it is offered")
         if agreed is None:
             return None
+        if Need.TAKEOVER in case.needs and agreed.client_no_context_takeover:
+            raise _Declined("the target agrees only to messages that do not point back")
         return inflater_for(agreed, by_server=False, limit=_MOST_INFLATED)
 
     async def _introduce(self, player: Player, way: Way) -> None:

@@ -95,7 +95,8 @@ def verdict(judged: Case, transcript: Transcript) -> tuple[Verdict, str]:
         (answered(), FAIL),
         (answered(Binary(b"Hello")), FAIL),
         (answered(HELLO, HELLO), FAIL),
-        (answered(HELLO, Pong(b"")), FAIL),
+        # RFC 6455 5.5.3: a pong may come that nobody asked for.
+        (answered(HELLO, Pong(b"")), PASS),
         # It closed by itself, or before.
         (answered(HELLO, is_first=False), FAIL),
         (answered(HELLO, has_closed=False, is_first=False), FAIL),
@@ -510,3 +511,48 @@ def test_the_judge_says_who_was_served(is_served: bool | None, words: str) -> No
     """Behind a reset the next connection is told of, and not TCP."""
     judged = case(FAILED, steps=(Reset(),))
     assert judge(judged, Transcript(is_served=is_served)).seen == words
+
+
+# Pongs
+
+ONE, TWO = Pong(b"1"), Pong(b"2")
+LATE_PONG = "it should answer a ping before the messages that come behind it"
+
+
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        ((ONE, HELLO, TWO), (PASS, "")),
+        # A pong does not wait for the message before it.
+        ((ONE, TWO, HELLO), (PASS, "")),
+        ((HELLO, ONE, TWO), (PASS, LATE_PONG)),
+        # Pings that wait together have one pong, to the last of them.
+        ((HELLO, TWO), (PASS, "")),
+        ((TWO, HELLO), (PASS, "")),
+        ((ONE, HELLO), (FAIL, "")),
+        ((HELLO,), (FAIL, "")),
+        ((TWO, ONE, HELLO), (FAIL, "")),
+        # What nobody asked for is passed over; messages are not.
+        ((Pong(b"beat"), ONE, HELLO, TWO, Pong(b"")), (PASS, "")),
+        ((ONE, HELLO, TWO, HELLO), (FAIL, "")),
+        ((ONE, TWO), (FAIL, "")),
+        ((ONE, TWO, TWO, HELLO), (FAIL, "")),
+    ],
+)
+def test_the_judge_takes_pongs_as_the_rfc_lets_them_come(
+    heard: tuple[Heard, ...], expected: tuple[Verdict, str]
+) -> None:
+    """RFC 6455 5.5.2 and 5.5.3: soon, one for several, and unasked."""
+    judged = case(
+        Outcome(heard=(ONE, HELLO, TWO)), steps=(ping(b"1"), text("Hello"), ping(b"2"))
+    )
+    assert verdict(judged, answered(*heard)) == expected
+    assert may_still_fit(judged, Transcript(heard=[*heard])) is (expected[0] == PASS)
+
+
+def test_the_judge_knows_its_own_code_where_the_target_has_to_object() -> None:
+    """Who sends it back has answered a close frame that it has to refuse."""
+    refused = case(FAILED, steps=(close(3000, b"\xff"),))
+    assert verdict(refused, failed(code=3000)) == (FAIL, "")
+    note = "its close code should be 1002, not 3001"
+    assert verdict(refused, failed(code=3001)) == (PASS, note)

@@ -57,6 +57,8 @@ class Need(enum.StrEnum):
     """A binary message comes back."""
     DEFLATE = "deflate"
     """It agrees to permessage-deflate as the case offers it."""
+    TAKEOVER = "context takeover"
+    """It reads a compressed message that points back into the one before."""
     PLAIN = "plain"
     """It listens without TLS: TCP itself is played with."""
 

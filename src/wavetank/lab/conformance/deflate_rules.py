@@ -105,9 +105,11 @@ def _comes_back(
     level: Level = Level.MUST,
     others: tuple[Outcome, ...] = (),
     offer: str = _OFFER,
+    points_back: bool = False,
 ) -> Case:
     """Return a case in which what was sent comes back, compressed or not."""
     is_binary = any(isinstance(what, Binary) for what in heard)
+    needs = {Need.DEFLATE, Need.BINARY if is_binary else Need.ECHO}
     return Case(
         id=f"D.{number}",
         title=title,
@@ -115,7 +117,7 @@ def _comes_back(
         level=level,
         steps=steps,
         outcomes=(Outcome(heard=heard), *others),
-        needs=frozenset({Need.DEFLATE, Need.BINARY if is_binary else Need.ECHO}),
+        needs=frozenset(needs | ({Need.TAKEOVER} if points_back else set())),
         extensions=offer,
     )
 
@@ -322,16 +324,6 @@ _PARTS = (
 # Messages and those before them.
 
 
-def _forgets(*heard: Heard) -> Outcome:
-    """Return what comes of pointing back where the target keeps no window."""
-    return Outcome(
-        heard=heard,
-        end=End.FAILED,
-        codes=_INVALID,
-        note="it should remember, unless it answered client_no_context_takeover",
-    )
-
-
 _WINDOW = (
     _comes_back(
         33,
@@ -340,7 +332,7 @@ _WINDOW = (
         _compressed(_HELLO_AGAIN),
         heard=(Text(b"Hello"), Text(b"Hello")),
         clause="RFC 7692 7.2.3.2",
-        others=(_forgets(Text(b"Hello")), _forgets()),
+        points_back=True,
     ),
     _comes_back(
         34,
@@ -350,11 +342,7 @@ _WINDOW = (
         _compressed(_HELLO_AGAIN),
         heard=(Text(b"Hello"), Text(b"plain"), Text(b"Hello")),
         clause="RFC 7692 7.2.3.2",
-        others=(
-            _forgets(Text(b"Hello"), Text(b"plain")),
-            _forgets(Text(b"Hello")),
-            _forgets(),
-        ),
+        points_back=True,
     ),
     _comes_back(
         35,

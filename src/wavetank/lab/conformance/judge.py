@@ -15,6 +15,7 @@ from wavetank.lab.conformance.case import (
     Heard,
     Level,
     Outcome,
+    Pong,
     Reset,
     Text,
     frames_of,
@@ -29,6 +30,7 @@ _SHOWN = 24
 
 _NO_FRAME = "it should send a close frame before it ends the connection"
 _NO_CODE = "it should say why with a close code"
+_LATE_PONG = "it should answer a ping before the messages that come behind it"
 _OTHER_CODE = "its close code should be {wanted}, not {code}"
 
 
@@ -88,12 +90,13 @@ def _find_note(case: Case, transcript: Transcript) -> str | None:
 
 def _is_right(case: Case, transcript: Transcript) -> bool:
     """Tell whether what was heard fits, and only the end does not."""
-    return any(transcript.heard == [*each.heard] for each in case.outcomes)
+    return any(_compare(case, each, transcript) is not None for each in case.outcomes)
 
 
 def _fit(case: Case, outcome: Outcome, transcript: Transcript) -> str | None:
     """Return the note of an outcome, "" without one; None if it does not fit."""
-    if transcript.heard != [*outcome.heard] or transcript.is_alive:
+    order = _compare(case, outcome, transcript)
+    if order is None or transcript.is_alive:
         return None
     if outcome.before is not None and (
         transcript.step is None or transcript.step > outcome.before
@@ -110,7 +113,53 @@ def _fit(case: Case, outcome: Outcome, transcript: Transcript) -> str | None:
         note = _answered(case, outcome, transcript)
     if note is None:
         return None
-    return outcome.note or note
+    return outcome.note or note or order
+
+
+def _compare(case: Case, outcome: Outcome, transcript: Transcript) -> str | None:
+    """Return a note on when the pongs came, "" without one; None if others came.
+
+    RFC 6455 5.5.3 lets a pong come that nobody asked for, and pings that wait
+    together have one pong, to the last of them. Pongs do not wait for messages: one
+    that comes before an earlier message is only quick (5.5.2).
+    """
+    asked = {
+        each.payload for each in frames_of(case.steps) if each.opcode == Opcode.PING
+    }
+    heard = [
+        each
+        for each in transcript.heard
+        if not isinstance(each, Pong) or each.data in asked
+    ]
+    if heard == [*outcome.heard]:
+        return ""
+    messages, places = _parted(heard)
+    wanted, wanted_places = _parted(outcome.heard)
+    if messages != wanted:
+        return None
+    late, left = False, iter(wanted_places)
+    for pong, place in places:
+        for known, latest in left:
+            if known == pong:
+                late = late or place > latest
+                break
+        else:
+            return None
+    if wanted_places and (not places or next(left, None) is not None):
+        return None
+    return _LATE_PONG if late else ""
+
+
+def _parted(heard: Sequence[Heard]) -> tuple[list[Heard], list[tuple[Pong, int]]]:
+    """Return the messages, and each pong with how many messages came before it."""
+    messages: list[Heard] = []
+    pongs: list[tuple[Pong, int]] = []
+    for each in heard:
+        if isinstance(each, Pong):
+            pongs.append((each, len(messages)))
+        else:
+            messages.append(each)
+    return messages, pongs
 
 
 def _failed(case: Case, outcome: Outcome, transcript: Transcript) -> str | None:
@@ -127,7 +176,8 @@ def _failed(case: Case, outcome: Outcome, transcript: Transcript) -> str | None:
         return _NO_CODE
     if outcome.codes is None or transcript.code in outcome.codes:
         return ""
-    if transcript.code == 1000:
+    if transcript.code in {1000, _our_code(case)}:
+        # To say our own code is to answer our close frame, not to refuse it.
         return None
     wanted = _either(sorted(outcome.codes))
     return _OTHER_CODE.format(wanted=wanted, code=transcript.code)
@@ -163,9 +213,9 @@ def _our_code(case: Case) -> int:
 
 def may_still_fit(case: Case, transcript: Transcript) -> bool:
     """Tell whether a case has all that it waits for, and may be ended by us."""
-    heard = transcript.heard
     return any(
-        each.end is End.OPEN and [*each.heard] == heard for each in case.outcomes
+        each.end is End.OPEN and _compare(case, each, transcript) is not None
+        for each in case.outcomes
     )
 
 

@@ -3,11 +3,15 @@
 It refuses to know who reads it; it is bounded.
 """
 
+from collections import deque
+
 from wavetank.wire import Frame, FrameReader, Opcode
 
 __all__ = ["Tracing", "annotate"]
 
 _MOST_LINES = 60
+"""Half of them are of the beginning, and half of the end."""
+
 _MOST_BYTES = 32
 
 
@@ -16,6 +20,7 @@ class Tracing:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._last: deque[str] = deque(maxlen=_MOST_LINES // 2)
         self._dropped = 0
 
     def sent(self, data: bytes) -> None:
@@ -36,19 +41,21 @@ class Tracing:
         self._add(f"= {words}")
 
     def _add(self, line: str) -> None:
-        if len(self._lines) < _MOST_LINES:
+        if len(self._lines) < _MOST_LINES - _MOST_LINES // 2:
             self._lines.append(line)
-        else:
-            self._dropped += 1
+            return
+        self._dropped += len(self._last) == self._last.maxlen
+        self._last.append(line)
 
     def lines(self) -> tuple[str, ...]:
-        """Return all lines, and how many there were no room for."""
-        more = [f"= and {self._dropped} more"] if self._dropped else []
-        return (*self._lines, *more)
+        """Return all lines, and between them how many there were no room for."""
+        left_out = [f"= {self._dropped} lines left out"] if self._dropped else []
+        return (*self._lines, *left_out, *self._last)
 
     def __repr__(self) -> str:
         """Show how much it holds, and how much it could not."""
-        return f"<Tracing {len(self._lines)} lines, {self._dropped} dropped>"
+        kept = len(self._lines) + len(self._last)
+        return f"<Tracing {kept} lines, {self._dropped} dropped>"
 
 
 def annotate(frame: Frame) -> str:
