@@ -224,10 +224,16 @@ def target(
 async def peer(request: pytest.FixtureRequest, target: Target) -> AsyncIterator[Peers]:
     """Opens peers to the target, and cuts what is still open afterwards."""
     from wavetank.lab.peers import Peers
-    from wavetank.lab.proving import RUN, check_of
+    from wavetank.lab.proving import RUN, check_of, name_of
 
     run = request.config.stash[RUN]
-    peers = Peers(target, check=check_of(request.node), record=run.record, now=run.now)
+    peers = Peers(
+        target,
+        check=check_of(request.node),
+        record=run.record,
+        now=run.now,
+        tap=run.ledger.page(name_of(request.node)).tap,
+    )
     try:
         yield peers
     finally:

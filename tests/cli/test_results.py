@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from wavetank.cli.results import JOURNAL, write_results
+from wavetank.cli.results import (
+    JOURNAL,
+    read_summary,
+    write_autobahn,
+    write_results,
+)
 from wavetank.errors import UsageError
 from wavetank.evidence import (
     CheckFinished,
@@ -84,3 +89,17 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(folder: Path) -> None:
 
     with pytest.raises(UsageError, match="Is a directory"):
         write_results(folder)
+
+
+def test_a_summary_can_be_read_alone(folder: Path) -> None:
+    """Nothing is written then."""
+    assert read_summary(folder).verdict is Verdict.PASS
+    assert [path.name for path in folder.iterdir()] == [JOURNAL]
+
+
+def test_autobahns_index_is_written_with_its_files(folder: Path) -> None:
+    """Also where they are there already."""
+    summary = read_summary(folder)
+    for agent in ("one", "two"):
+        write_autobahn(folder, summary, agent=agent)
+        assert list(json.loads((folder / "index.json").read_text())) == [agent]

@@ -20,6 +20,7 @@ from wavetank.errors import ExitCode, UsageError
 from wavetank.evidence import read_journal
 from wavetank.lab import folder
 from wavetank.lab.catalogue import catalogue
+from wavetank.lab.options import OPTIONS
 from wavetank.lab.selection import select
 from wavetank.net import held_ports
 
@@ -110,6 +111,20 @@ def test_a_run_that_passes_leaves_its_results(
     assert printed[1].startswith("ready    ws://127.0.0.1:")
     assert printed[2].startswith("PASS     basics.basic_connection")
     assert printed[-1] == f"report   results/{folder.name}/report.html"
+
+
+def test_autobahns_index_is_written_where_it_is_asked_for(
+    results: Callable[[], list[Path]],
+) -> None:
+    """Beside the other reports, for what reads Autobahn's."""
+    flags = {option.name: None for option in OPTIONS}
+    flags |= {"serve": SOUND, "dialect": "hub"}
+    names = ["conformance.pings"]
+    assert module.prove(flags, names=names, is_autobahn=True) == ExitCode.PASS
+    (folder,) = results()
+    (cases,) = json.loads((folder / "index.json").read_text()).values()
+    assert {case["behavior"] for case in cases.values()} == {"OK"}
+    assert (folder / cases["2.1"]["reportfile"]).is_file()
 
 
 def test_a_run_that_fails_ends_in_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,11 @@ def in_words(heard: Heard) -> str:
             seq = "" if heard.seq is None else f", number {heard.seq}"
             return f"event{topic}{seq}: {heard.payload}"
     assert isinstance(heard, Reply)
+    return reply_in_words(heard)
+
+
+def reply_in_words(heard: Reply) -> str:
+    """Return what the guide says of the answer to an ask."""
     whom = "the oldest" if heard.id is None else heard.id
     seq = "" if heard.seq is None else f", number {heard.seq}"
     if heard.ok:

@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavetank.lab.catalogue import catalogue
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 DEADLINE = 100.0
 BRIEF = ("--rounds", "1", "--warm", "0.05", "--seconds", "0.1", "--connections", "4")
@@ -74,6 +76,53 @@ def test_the_benchmark_of_publications_runs(bench: Bench) -> None:
     assert set(result["publication"]) == {"without id", "with id"}
     assert all(each["best_us"] > 0 for each in result["publication"].values())
     assert all(part["ns"] > 0 for part in result["parts"])
+
+
+def test_the_benchmark_of_conformance_runs(bench: Bench) -> None:
+    """`conformance.py` times runs, and finds the same verdicts in all of them."""
+    result = bench("conformance.py", "--groups", "pings", "--rounds", "2")
+    chosen = result["workloads"]["chosen"]
+    assert (chosen["cases"], chosen["came"]) == (11, {"passed": 11})
+    assert chosen["differences"] == {}
+    walls = zip(chosen["wall_seconds"], chosen["seconds"], strict=True)
+    assert all(wall > seconds > 0 for wall, seconds in walls)
+
+
+def test_each_group_is_of_a_workload_of_the_benchmark() -> None:
+    """All but those that mostly wait; and what is exhaustive has many messages."""
+    conformance = load("conformance")
+    groups = catalogue()["conformance"]
+    known = conformance.workloads()
+    assert {*known["everything"].groups, *conformance.APART} >= set(groups)
+    assert set(known["core"].groups) < set(groups) - set(conformance.APART)
+    assert {"framing", "handshake", "deflate"} <= set(known["core"].groups)
+
+
+def test_verdicts_that_change_from_run_to_run_are_told() -> None:
+    """Also where a case is missing once; what stays the same is not told."""
+    conformance = load("conformance")
+    rounds = [
+        conformance.Round(1.0, 2.0, verdicts)
+        for verdicts in (
+            {"a 1.1": "passed", "a 1.2": "passed", "a 1.3": "noted"},
+            {"a 1.1": "passed", "a 1.2": "failed"},
+        )
+    ]
+    assert conformance.differences(rounds) == {
+        "a 1.2": ["passed", "failed"],
+        "a 1.3": ["noted", "not played"],
+    }
+
+
+@pytest.mark.parametrize("rounds", ["0", "101"])
+def test_the_benchmark_of_conformance_is_bounded(
+    rounds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More runs than are bearable are refused."""
+    with pytest.raises(SystemExit) as refused:
+        load("conformance").main(["--rounds", rounds])
+    assert refused.value.code == 2
+    assert "--rounds" in capsys.readouterr().err
 
 
 def assert_measured(result: dict[str, Any], name: str, *workloads: str) -> None:

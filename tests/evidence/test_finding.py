@@ -25,6 +25,9 @@ def test_finding_survives_the_way_to_the_journal_and_back() -> None:
         seen="nothing in 2.0 s",
         clause="RFC 6455 5.5.2",
         known="ticket 7, until autumn",
+        note="it should say why",
+        took=2.0,
+        code=1002,
     )
     encoded = msgspec.json.encode(finding)
     assert msgspec.json.decode(encoded, type=Finding) == finding

@@ -115,7 +115,8 @@ BLIND = (
 async def test_a_sound_server_opens(served: Serve) -> None:
     """The key that comes back is the one that was answered."""
     key, reply = await ask(await served(echo), PLAIN)
-    assert judge_answer(PLAIN, key, reply) == (Verdict.PASS, "101 came")
+    judgement = judge_answer(PLAIN, key, reply)
+    assert (judgement.verdict, judgement.seen) == (Verdict.PASS, "101 came")
     assert (reply.status, reply.version, reply.frames) == (101, "HTTP/1.1", ())
 
 
@@ -125,9 +126,9 @@ async def test_a_refusal_comes_with_fields_and_body(served: Serve) -> None:
     key, reply = await ask(await served(echo), case)
     assert reply.status == 405
     assert ("Allow", "GET") in reply.fields
-    verdict, sentence = judge_answer(case, key, reply)
-    assert verdict is Verdict.PASS
-    assert sentence == (
+    judgement = judge_answer(case, key, reply)
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.seen == (
         "405 came (Failed to open a WebSocket connection: "
         "unsupported HTTP method: POST.)"
     )
@@ -170,15 +171,15 @@ async def test_frames_behind_the_request_are_answered(
         (Opcode.TEXT, b"hi"),
         (Opcode.PONG, b"early"),
     ]
-    assert judge_answer(EARLY, key, reply)[0] is Verdict.PASS
+    assert judge_answer(EARLY, key, reply).verdict is Verdict.PASS
 
 
 async def test_a_pong_in_front_of_the_101_is_no_answer(served: Serve) -> None:
     """websockets 17.4 answers frames that came early before it opens."""
     key, reply = await ask(await served(echo), EARLY)
-    verdict, sentence = judge_answer(EARLY, key, reply)
-    assert verdict is Verdict.FAIL
-    assert "no answer of HTTP (this is not HTTP: b'\\x8a\\x05early" in sentence
+    judgement = judge_answer(EARLY, key, reply)
+    assert judgement.verdict is Verdict.FAIL
+    assert "no answer of HTTP (this is not HTTP: b'\\x8a\\x05early" in judgement.seen
 
 
 @pytest.mark.parametrize("last", [b"\x88\x02\x03\xea", b""])
@@ -188,7 +189,8 @@ async def test_a_connection_that_fails_behind_the_101_is_seen(
     """By a close frame, or by the end of TCP."""
     key, reply = await ask(await rude(ending(BLIND + last)), FAILING)
     assert [frame.opcode for frame in reply.frames] == [Opcode.CLOSE] * bool(last)
-    assert judge_answer(FAILING, key, reply) == (Verdict.PASS, "101 came")
+    judgement = judge_answer(FAILING, key, reply)
+    assert (judgement.verdict, judgement.seen) == (Verdict.PASS, "101 came")
 
 
 async def test_a_connection_that_stays_open_is_waited_for_no_longer_than_said(
@@ -199,7 +201,7 @@ async def test_a_connection_that_stays_open_is_waited_for_no_longer_than_said(
     key, reply = await ask(url, FAILING, timeout=SOON)
     assert (reply.status, reply.ending) == (101, "")
     assert [frame.opcode for frame in reply.frames] == [Opcode.PING]
-    assert judge_answer(FAILING, key, reply)[0] is Verdict.FAIL
+    assert judge_answer(FAILING, key, reply).verdict is Verdict.FAIL
 
 
 async def test_a_101_to_everything_is_found_out(
@@ -212,7 +214,7 @@ async def test_a_101_to_everything_is_found_out(
     verdicts = []
     for case in (right, PLAIN, wrong):
         key, reply = await ask(url, case)
-        verdicts.append(judge_answer(case, key, reply)[0])
+        verdicts.append(judge_answer(case, key, reply).verdict)
     assert verdicts == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]
 
 
@@ -222,7 +224,7 @@ async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_said(
     """Neither status nor ending: that is silence."""
     key, reply = await ask(await rude(saying()), PLAIN, timeout=SOON)
     assert (reply.status, reply.ending, reply.broken) == (None, "", "")
-    assert judge_answer(PLAIN, key, reply)[0] is Verdict.FAIL
+    assert judge_answer(PLAIN, key, reply).verdict is Verdict.FAIL
 
 
 async def test_a_server_that_ends_tcp_at_once_is_heard(
@@ -251,7 +253,7 @@ async def test_garbage_is_told_as_what_it_is(
     assert reply.status is None
     assert reply.broken.startswith(broken)
     assert len(reply.broken) < 320
-    assert judge_answer(PLAIN, key, reply)[0] is Verdict.FAIL
+    assert judge_answer(PLAIN, key, reply).verdict is Verdict.FAIL
 
 
 async def test_answers_on_the_way_are_passed_over(
@@ -336,7 +338,7 @@ async def test_nobody_there_is_told_and_not_raised() -> None:
     release_port(port)
     assert (key, reply.status) == ("", None)
     assert reply.unreached.startswith("cannot connect to ws://127.0.0.1")
-    assert judge_answer(PLAIN, key, reply)[0] is Verdict.UNKNOWN
+    assert judge_answer(PLAIN, key, reply).verdict is Verdict.UNKNOWN
 
 
 NOT_PASSED_BY_WEBSOCKETS = {
@@ -354,7 +356,7 @@ async def test_every_case_can_be_asked(served: Serve, table: Any) -> None:
     cases: tuple[Ask, ...] = table.ASKS
     for case in cases:
         key, reply = await ask(url, case)
-        verdict, sentence = judge_answer(case, key, reply)
-        if verdict is not Verdict.PASS:
-            failed[case.id] = sentence
+        judgement = judge_answer(case, key, reply)
+        if judgement.verdict is not Verdict.PASS:
+            failed[case.id] = judgement.seen
     assert set(failed) <= NOT_PASSED_BY_WEBSOCKETS, failed

@@ -419,7 +419,7 @@ async def test_where_the_lab_stood_still_nothing_is_known(
 
 async def test_what_stood_still_at_the_very_end_counts(clock: Any) -> None:
     """The watch has no turn of its own then; behind the end it sees nothing."""
-    lag = conforming._Lag()
+    lag = conforming.Lag()
     async with lag:
         clock.leap(15.0)
     assert 14.0 < lag.worst < 16.0

@@ -390,3 +390,35 @@ async def test_closing_ends_every_peer_however_it_was_opened(
     assert "closed" in repr(raw)
     async with asyncio.timeout(5.0):
         await everybody.wait()
+
+
+async def test_every_peer_is_listened_in_on_by_somebody_of_its_own(
+    hub: Target, records: list[Record]
+) -> None:
+    """Polite and rude, from the opening handshake on."""
+    heard: list[bytearray] = []
+
+    class Listening:
+        def __init__(self) -> None:
+            heard.append(bytearray())
+            self._heard = heard[-1]
+
+        def received(self, data: bytes) -> None:
+            self._heard += data
+
+        def sent(self, data: bytes) -> None:
+            pass
+
+        def ended(self) -> None:
+            pass
+
+        def waited(self) -> None:
+            pass
+
+    ours = Peers(
+        hub, check="tap", record=records.append, now=lambda: 7.0, tap=Listening
+    )
+    await ours.open()
+    await ours.rude()
+    await ours.close()
+    assert [each[:12] for each in heard] == [b"HTTP/1.1 101"] * 2

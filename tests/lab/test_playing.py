@@ -501,6 +501,24 @@ async def test_a_message_and_what_breaks_the_rules_are_one_write(
     assert (writes[1:3], table.verdict) == ([11, 7], "PASS")
 
 
+async def test_a_close_frame_and_what_is_behind_it_are_one_write(
+    seat: Seat, echo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was seen to answer the second of two, or not, by how it read."""
+    writes: list[int] = []
+    drip = RudePeer.drip
+
+    async def count(rude: RudePeer, data: bytes, **how: Any) -> None:
+        writes.append(len(data))
+        await drip(rude, data, **how)
+
+    monkeypatch.setattr(RudePeer, "drip", count)
+    closed = Outcome(end=End.CLOSED)
+    table = await seat(echo, close(1000), close(1000), outcomes=(closed,))
+    await table.play()
+    assert (writes[1:], table.verdict) == ([8 + 8], "PASS")
+
+
 async def test_in_pieces_the_broken_frame_waits_for_what_comes_back(
     seat: Seat, rudely: Rudely
 ) -> None:

@@ -390,6 +390,50 @@ def test_an_interruption_while_the_target_starts_ends_the_session(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+MASKED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x81mask\x00"
+"""A frame of a server with a mask, behind its answer to the opening handshake."""
+
+PAGE = "request.config.stash[RUN].ledger.page('toy.two')"
+HEARS = f"{PAGE}.tap().received({MASKED!r})"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{HEARS}\n    notebook.expect(True, 'it holds')",
+        f"request.addfinalizer(lambda: {HEARS})\n    notebook.expect(True, 'it holds')",
+    ],
+    ids=["in the check", "behind it"],
+)
+def test_a_check_fails_by_frames_that_broke_a_rule(prove: Prove, body: str) -> None:
+    """It alone, though it found nothing itself, and also while it is taken down."""
+    source = (
+        "from wavetank.lab.proving import RUN\n"
+        + good("one")
+        + a_check("two", body, arguments="request, ")
+        + good("three")
+    )
+    proved = prove({"toy": source})
+    assert proved.verdicts() == {
+        "toy.one": Verdict.PASS,
+        "toy.two": Verdict.FAIL,
+        "toy.three": Verdict.PASS,
+    }
+    titles = [title for title, _ in proved.findings("two")]
+    assert titles == ["it holds", "S.1 A server's frames are not masked."]
+    assert proved.code == 1
+
+
+def test_a_broken_rule_is_told_once(prove: Prove) -> None:
+    """A check that has told it itself is not told again."""
+    body = f"{HEARS}\n    notebook.add(*{PAGE}.findings())"
+    source = "from wavetank.lab.proving import RUN\n"
+    proved = prove({"toy": source + a_check("two", body, arguments="request, ")})
+    assert [title for title, _ in proved.findings("two")] == [
+        "S.1 A server's frames are not masked."
+    ]
+
+
 def test_a_session_that_never_collects_ends_its_run(
     prove: Prove, tmp_path: Path
 ) -> None:

@@ -484,3 +484,16 @@ sys.exit(5)
     assert list(scratch.iterdir()) == []
     records = read_journal((tmp_path / "journal.ndjson").read_bytes()).records
     assert isinstance(records[-1], RunFinished)
+
+
+def test_a_run_keeps_a_ledger_of_what_its_connections_have_shown(
+    open_run: Open,
+) -> None:
+    """Its clock is that of the run."""
+    run = open_run(clock=VirtualClock())
+    assert run.ledger.connections == 0
+    tap = run.ledger.page("toy.one").tap()
+    tap.received(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x83\x00")
+    assert run.ledger.connections == 1
+    (broken,) = run.ledger.page("toy.one").findings()
+    assert broken.title.startswith("S.3 ")

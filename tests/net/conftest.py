@@ -99,3 +99,34 @@ def authority() -> Iterator[ThrowAwayAuthority]:
     """One certificate authority for all tests: keys take their time."""
     with ThrowAwayAuthority() as opened:
         yield opened
+
+
+class Listening:
+    """Listens in on a connection, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard = bytearray()
+        self.said = bytearray()
+        self.steps: list[str] = []
+
+    def received(self, data: bytes) -> None:
+        """Keep what comes."""
+        self.heard += data
+
+    def sent(self, data: bytes) -> None:
+        """Keep what goes."""
+        self.said += data
+
+    def ended(self) -> None:
+        """Keep that it ended."""
+        self.steps.append("ended")
+
+    def waited(self) -> None:
+        """Keep that somebody waited."""
+        self.steps.append("waited")
+
+
+@pytest.fixture
+def listening() -> Listening:
+    """Somebody who listens in on a connection."""
+    return Listening()

@@ -28,7 +28,8 @@ from wavetank.net import (
     open_peer,
     release_port,
 )
-from wavetank.wire import Opcode, encode_close, encode_frame
+from wavetank.net.stream import reset
+from wavetank.wire import FrameReader, Opcode, encode_close, encode_frame
 
 pytestmark = pytest.mark.anyio
 
@@ -764,3 +765,53 @@ async def test_a_peer_that_is_dropped_leaves_no_task(served: Start) -> None:
     gc.collect()
     mine = {task for task in asyncio.all_tasks() - before if "server" not in repr(task)}
     assert mine == set()
+
+
+async def test_a_tap_hears_bytes_before_they_are_judged(
+    after_handshake: Start, listening: Any
+) -> None:
+    """A frame that breaks a rule ends the connection, and was heard all the same."""
+    masked = encode_frame(Opcode.TEXT, b"Hello", mask=b"mask")
+    async with await open_peer(await after_handshake(masked), tap=listening) as peer:
+        with pytest.raises(ConnectionEnded):
+            await peer.receive()
+    assert listening.said.startswith(b"GET / HTTP/1.1\r\n")
+    assert listening.heard.startswith(b"HTTP/1.1 101 ")
+    assert listening.heard.endswith(masked)
+
+
+async def test_a_tap_hears_what_is_sent_and_the_end_by_the_server(
+    served: Start, listening: Any
+) -> None:
+    """Messages, pings and the close frame, masked as they are on the wire."""
+    async with await open_peer(await served(echo), tap=listening) as peer:
+        await peer.send("Hello")
+        assert await peer.receive() == "Hello"
+    _, frames = listening.said.split(b"\r\n\r\n")
+    read = FrameReader(expect_mask=True, max_payload=None).feed(bytes(frames))
+    assert [frame.opcode for frame in read] == [Opcode.TEXT, Opcode.CLOSE]
+    assert listening.steps == ["ended"]
+
+
+async def test_a_tap_is_told_of_a_reset_by_the_server(
+    scripted: Start, shake_hands: Any, listening: Any
+) -> None:
+    """It is an end of TCP as any other."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await shake_hands(reader, writer)
+        reset(writer.transport)
+
+    peer = await open_peer(await scripted(talk), tap=listening)
+    await peer.wait_closed()
+    assert listening.steps == ["ended"]
+
+
+async def test_a_tap_is_told_of_a_server_that_was_waited_for(
+    after_handshake: Start, listening: Any
+) -> None:
+    """It has not ended TCP: this side has."""
+    peer = await open_peer(await after_handshake(b""), tap=listening)
+    with pytest.raises(TimeoutError):
+        await peer.close(timeout=SOON)
+    assert listening.steps == ["waited"]

@@ -544,3 +544,40 @@ async def test_a_half_closed_connection_can_still_be_read(scripted: Start) -> No
         await peer.write(b"abc")
         peer.half_close()
         assert await peer.read() == b"3 bytes"
+
+
+async def test_a_tap_hears_both_sides_from_the_first_byte(
+    after_handshake: Start, listening: Any
+) -> None:
+    """Frames too that nobody reads, and each wait in vain."""
+    said = [encode_frame(Opcode.TEXT, b"%d" % number) for number in range(3)]
+    url = await after_handshake(*said)
+    async with await RudePeer.connect(url, tap=listening) as peer:
+        await peer.open()
+        await peer.send_frame(Opcode.PING, b"ours", mask=b"mask")
+        for _ in said:
+            await peer.read_frame()
+        assert listening.steps == []
+        with pytest.raises(TimeoutError):
+            await peer.read_frame(SOON)
+    assert listening.said.startswith(b"GET / HTTP/1.1\r\n")
+    assert listening.said.endswith(encode_frame(Opcode.PING, b"ours", mask=b"mask"))
+    assert listening.heard.startswith(b"HTTP/1.1 101 ")
+    assert listening.heard.endswith(b"".join(said))
+    assert listening.steps == ["waited"]
+
+
+async def test_a_tap_is_not_told_of_a_wait_for_room(
+    scripted: Start, listening: Any
+) -> None:
+    """Who does not read cannot say that nothing came."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # it has it
+        await asyncio.Event().wait()
+
+    async with await RudePeer.connect(await scripted(talk), tap=listening) as peer:
+        with pytest.raises(TimeoutError, match="room"):
+            await peer.write(b"x" * 2**24, timeout=SOON)
+    assert len(listening.said) == 2**24
+    assert listening.steps == []

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from wavetank.net import ThrowAwayAuthority
-from wavetank.net.stream import Ending, Stream, reset
+from wavetank.net.stream import Ending, Stream, Tap, reset
 
 pytestmark = pytest.mark.anyio
 
@@ -19,12 +19,16 @@ Start = Callable[..., Awaitable[str]]
 
 
 async def connect(
-    url: str, *, max_kept: int = 2**20, tls: ssl.SSLContext | None = None
+    url: str,
+    *,
+    max_kept: int = 2**20,
+    tls: ssl.SSLContext | None = None,
+    tap: Tap | None = None,
 ) -> Stream:
     """Connect a stream."""
     where = urlsplit(url)
     _, stream = await asyncio.get_running_loop().create_connection(
-        lambda: Stream(max_kept, tls=tls is not None),
+        lambda: Stream(max_kept, tls=tls is not None, tap=tap),
         where.hostname,
         where.port,
         ssl=tls,
@@ -223,3 +227,34 @@ async def test_a_reset_of_a_transport_that_is_gone_does_nothing(
     await until(stream, lambda: stream.is_lost)
     reset(stream.transport)
     assert stream.ending is None
+
+
+@pytest.mark.parametrize("then", ["fin", "reset"])
+async def test_a_tap_hears_all_bytes_also_those_that_are_dropped(
+    scripted: Start, listening: Any, then: str
+) -> None:
+    """And that the other side ended TCP, in whatever way."""
+    go = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await go.wait()
+        await saying(b"x" * 50_000, then=then)(reader, writer)
+
+    stream = await connect(await scripted(talk), max_kept=10, tap=listening)
+    stream.drops = True
+    go.set()
+    await until(stream, lambda: stream.is_over)
+    assert len(listening.heard) == len(stream.incoming) + stream.dropped == 50_000
+    assert listening.steps[-1] == "ended"
+    stream.transport.abort()
+
+
+async def test_a_tap_is_not_told_of_an_end_that_is_ours(
+    scripted: Start, listening: Any
+) -> None:
+    """Who cuts a connection has not seen it end."""
+    stream = await connect(await scripted(saying(b"a")), tap=listening)
+    await until(stream, lambda: bool(stream.incoming))
+    stream.transport.abort()
+    await until(stream, lambda: stream.is_lost)
+    assert (bytes(listening.heard), listening.steps) == (b"a", [])

@@ -1,5 +1,7 @@
 """A run in which everything happened that a report has to tell."""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 from hypothesis import settings
 
@@ -306,3 +308,38 @@ def poisoned(hostile: str) -> list[Record]:
         TargetEnded(at=2.5, by_lab=False, output=[hostile] * 300, reason=hostile),
         RunFinished(at=3.0),
     ]
+
+
+Played = Callable[..., Summary]
+
+
+@pytest.fixture
+def played() -> Played:
+    """Return a run of conformance cases: each list of findings is a group."""
+
+    def play(
+        *groups: Sequence[Finding],
+        names: Sequence[str] = ("framing", "close_matrix"),
+        suite: str = "conformance",
+        planned: Sequence[str] = (),
+        target: str = "python app.py {port}",
+    ) -> Summary:
+        started = RunStarted(
+            at=0.0,
+            run="conformance_1",
+            wall=1_790_000_000.0,
+            version="0.1.0",
+            seed=7,
+            suites=[suite],
+            planned=[*planned],
+            target=target,
+        )
+        finished = [
+            CheckFinished(
+                at=2.0, suite=suite, check=name, took=1.0, findings=[*findings]
+            )
+            for name, findings in zip(names, groups, strict=False)
+        ]
+        return fold([started, *finished, RunFinished(at=3.0)])
+
+    return play

@@ -42,12 +42,19 @@ def finished(*findings: Finding) -> CheckFinished:
             "SKIP     core.broadcast  123 ms  known failure: ticket 7",
         ),
         ([], "UNKNOWN  core.broadcast  123 ms  it ended without a finding"),
+        (
+            [
+                Finding(verdict=Verdict.PASS, title="x", note="it should say why"),
+                Finding(verdict=Verdict.PASS, title="y"),
+            ],
+            "PASS     core.broadcast  123 ms  (1 note: it should say why)",
+        ),
     ],
 )
 def test_check_line_begins_with_the_verdict_and_ends_with_the_reason(
     findings: list[Finding], line: str
 ) -> None:
-    """A green check needs no words."""
+    """A green check needs no words, but where it could be better."""
     assert check_line(finished(*findings)) == line
 
 

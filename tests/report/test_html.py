@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from wavetank.evidence import Record, Summary, fold
-from wavetank.report.html import report_html
+from wavetank.evidence import Record, Summary, Verdict, fold
+from wavetank.report.html import blocks_html, report_html
+from wavetank.report.outline import Counts, Table
 
 VOID = {"meta"}
 
@@ -106,3 +107,14 @@ def test_html_follows_the_readers_light_or_dark(passed: Summary) -> None:
     assert "color-scheme: light dark" in page
     assert "@media (prefers-color-scheme: dark)" in page
     assert '<span class="verdict PASS">PASS</span> Wavetank run core_1' in page
+
+
+def test_html_of_counts_has_the_colours_of_their_verdicts() -> None:
+    """What failed is seen at once; a title is text."""
+    counts = Counts(((Verdict.FAIL, "1 failed"), (Verdict.PASS, "<3>")))
+    page = blocks_html([Table(head=("a",), rows=((counts,),))], title="<a>")
+    assert (
+        '<td><span class="count FAIL">1 failed</span>, '
+        '<span class="count PASS">&lt;3&gt;</span></td>' in page
+    )
+    assert "<title>&lt;a&gt;</title>" in page

@@ -4,8 +4,9 @@ import re
 
 from markdown_it import MarkdownIt  # comes with rich
 
-from wavetank.evidence import Record, Summary, fold
-from wavetank.report.markdown import report_markdown
+from wavetank.evidence import Record, Summary, Verdict, fold
+from wavetank.report.markdown import blocks_markdown, report_markdown
+from wavetank.report.outline import Counts, Table
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -62,3 +63,11 @@ def test_markdown_holds_hostile_text_as_text(poisoned: list[Record]) -> None:
     for table in re.findall("<table>.*?</table>", rendered, re.DOTALL):
         rows = re.findall("<tr>.*?</tr>", table, re.DOTALL)
         assert len({len(re.findall("<t[hd]", row)) for row in rows}) == 1
+
+
+def test_markdown_of_counts_shows_what_failed() -> None:
+    """It stands out, in bold; the rest is told beside it."""
+    counts = Counts(((Verdict.FAIL, "1 failed"), (Verdict.PASS, "*3*")))
+    assert blocks_markdown([Table(head=("a",), rows=((counts,),))]) == (
+        "| a |\n|---|\n| **1 failed**, \\*3\\* |\n"
+    )

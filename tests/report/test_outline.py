@@ -7,9 +7,11 @@ import pytest
 
 from wavetank.evidence import (
     CheckFinished,
+    CheckStarted,
     Finding,
     Located,
     Record,
+    RunStarted,
     Summary,
     TargetEnded,
     TargetReady,
@@ -327,3 +329,54 @@ def test_outline_ends_with_how_to_make_it_again(
     """Commands to copy: the folder is quoted where a shell needs it."""
     end = outline(summary, folder=folder)[-1]
     assert end == Excerpt((command, "wavetank run core load security --seed 7"))
+
+
+def test_outline_of_a_clients_run_ends_with_its_own_command() -> None:
+    """With the groups that were played, and those that were not."""
+    run = RunStarted(
+        at=0.0,
+        run="x",
+        wall=0.0,
+        version="1",
+        seed=7,
+        suites=["clients"],
+        planned=["clients.pings", "clients.unicode"],
+        target="python 'my client.py' {url}",
+    )
+    began = CheckStarted(at=0.0, suite="clients", check="pings", title="Pings")
+    command = "wavetank conform --client 'python '\"'\"'my client.py'\"'\"' {url}'"
+    played = outline(fold([run, began]), folder="results/x")[-1]
+    assert played == Excerpt(("wavetank report results/x", f"{command} pings unicode"))
+    nothing = outline(fold([run]), folder="results/x")[-1]
+    assert nothing == Excerpt(("wavetank report results/x", f"{command} pings unicode"))
+
+
+def test_what_passed_with_a_note_is_told(part: Part) -> None:
+    """A SHOULD that was missed fails nothing, and is not forgotten."""
+    findings = [
+        Finding(
+            verdict=Verdict.PASS,
+            title="3.2 RSV1 fails.",
+            note="it should say why",
+            clause="RFC 6455 5.2",
+        ),
+        Finding(verdict=Verdict.PASS, title="3.3 RSV2 fails."),
+        Finding(verdict=Verdict.FAIL, title="3.4 RSV3 fails.", note="no"),
+    ]
+    record = CheckFinished(
+        at=1.0, suite="conformance", check="reserved", took=1.0, findings=findings
+    )
+    (table,) = part(fold([record]), "Passed with a note")
+    assert table == Table(
+        head=("Check", "What", "Note", "Rule"),
+        rows=(
+            (
+                Code("conformance.reserved"),
+                "3.2 RSV1 fails.",
+                "it should say why",
+                "RFC 6455 5.2",
+            ),
+        ),
+    )
+    silent = CheckFinished(at=1.0, suite="core", check="broadcast", took=1.0)
+    assert part(fold([silent]), "Passed with a note") == []

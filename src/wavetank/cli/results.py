@@ -3,13 +3,14 @@
 It refuses to know how a report looks.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from wavetank.errors import UsageError
-from wavetank.evidence import Summary, fold, read_journal
-from wavetank.report import render
+from wavetank.evidence import Journal, Summary, fold, read_journal
+from wavetank.report import autobahn_files, render
 
-__all__ = ["JOURNAL", "write_results"]
+__all__ = ["JOURNAL", "read_summary", "write_autobahn", "write_results"]
 
 JOURNAL = "journal.ndjson"
 
@@ -23,6 +24,41 @@ def write_results(folder: Path) -> Summary:
     Raises:
         UsageError: If there is no journal, nothing in it, or no place to write.
     """
+    journal = _read(folder)
+    files = render(
+        journal.records,
+        cut=journal.cut,
+        folder=str(folder),
+        problems=journal.problems,
+    )
+    _write(folder, files)
+    return _fold(journal)
+
+
+def read_summary(folder: Path) -> Summary:
+    """Read the journal of a results folder, and return what its run came to.
+
+    Raises:
+        UsageError: If there is no journal, or nothing in it.
+    """
+    return _fold(_read(folder))
+
+
+def write_autobahn(folder: Path, summary: Summary, *, agent: str = "") -> None:
+    """Write index.json as Autobahn's test suite does, and a file for each case.
+
+    Args:
+        folder: A results folder.
+        summary: What its run came to.
+        agent: Who was tested; else how the target was given.
+
+    Raises:
+        UsageError: If there is no place to write.
+    """
+    _write(folder, autobahn_files(summary, agent=agent))
+
+
+def _read(folder: Path) -> Journal:
     path = folder / JOURNAL
     try:
         with path.open("rb") as lines:
@@ -33,15 +69,18 @@ def write_results(folder: Path) -> Summary:
         ) from None
     if not journal.records:
         raise UsageError(f"{path}: no record can be read in it")
-    files = render(
-        journal.records,
-        cut=journal.cut,
-        folder=str(folder),
-        problems=journal.problems,
-    )
+    return journal
+
+
+def _fold(journal: Journal) -> Summary:
+    return fold(journal.records, cut=journal.cut, problems=journal.problems)
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
     try:
         for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            file = folder / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from None
-    return fold(journal.records, cut=journal.cut, problems=journal.problems)

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from wavetank.cli.parser import Parser
 from wavetank.cli.progress import Progress, Screen, coloured
-from wavetank.cli.results import write_results
+from wavetank.cli.results import write_autobahn, write_results
 from wavetank.errors import ExitCode
 from wavetank.evidence import Summary, exit_code
 from wavetank.hub import OPTIONS as HUB_OPTIONS
@@ -27,7 +28,7 @@ from wavetank.lab.proving import Proving
 from wavetank.lab.run import Run
 from wavetank.report import last_block
 
-__all__ = ["main", "prove"]
+__all__ = ["conclude", "main", "prove", "variables_of_hub"]
 
 _SUITES = Path(__file__).parent.parent / "lab" / "suites"
 _EPILOG = """\
@@ -81,6 +82,7 @@ def prove(
     names: Sequence[str],
     test_files: Sequence[str] = (),
     keyword: str = "",
+    is_autobahn: bool = False,
 ) -> int:
     """Run suites and checks, report, and return the exit code.
 
@@ -89,6 +91,7 @@ def prove(
         names: Suites, and checks as ``suite.check``; empty is all of them.
         test_files: Files of the catalogue that stand for some.
         keyword: Of checks, as pytest's ``-k`` has it.
+        is_autobahn: Whether index.json is written, too, as Autobahn has it.
 
     Raises:
         UsageError: With every mistake at once, before anything is started.
@@ -97,7 +100,7 @@ def prove(
         flags,
         names=names,
         test_files=test_files,
-        elsewhere=_variables_of_hub(),
+        elsewhere=variables_of_hub(),
     )
     console = Screen(highlight=False)
     with Progress(console) as progress:
@@ -111,9 +114,28 @@ def prove(
     if ended == pytest.ExitCode.USAGE_ERROR:  # it has said why
         shutil.rmtree(run.folder)
         return ExitCode.USAGE
+    return conclude(run, console, keyword=keyword, is_autobahn=is_autobahn)
+
+
+def conclude(
+    run: Run, console: Console, *, keyword: str = "", is_autobahn: bool = False
+) -> int:
+    """Write the reports of a run that is over, say how it ended, return the exit code.
+
+    Args:
+        run: The run.
+        console: Where to.
+        keyword: That chose its checks.
+        is_autobahn: Whether index.json is written, too, as Autobahn has it.
+
+    Raises:
+        UsageError: If there is no place to write.
+    """
     summary = write_results(run.folder)
+    if is_autobahn:
+        write_autobahn(run.folder, summary)
     with contextlib.suppress(BrokenPipeError):  # the verdict stands, read or not
-        if run.not_ready is not None and plan.source is not Source.URL:
+        if run.not_ready is not None and run.plan.source is not Source.URL:
             _show_output(run.not_ready.output)
         console.print()
         block = last_block(summary, folder=str(run.folder))
@@ -122,7 +144,7 @@ def prove(
     return exit_code(summary)
 
 
-def _variables_of_hub() -> list[str]:
+def variables_of_hub() -> list[str]:
     """Return the environment's names of the hub's options, ours cut off in front."""
     variables = [name for one in HUB_OPTIONS for name in one.variables("WAVETANK_HUB_")]
     return [name.removeprefix("WAVETANK_") for name in variables]

@@ -20,6 +20,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         seen: What was seen; for SKIP and UNKNOWN the reason.
         clause: The rule it rests on, such as ``RFC 6455 5.1``.
         known: Reason of a known failure; a FAIL with it does not fail the run.
+        note: What should be better, where it passes all the same (a SHOULD missed).
+        took: Seconds; None where nobody took the time.
+        code: Close code that the target sent; None where it sent none.
     """
 
     verdict: Verdict
@@ -28,3 +31,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: str = ""
     clause: str = ""
     known: str = ""
+    note: str = ""
+    took: float | None = None
+    code: int | None = None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from wavetank.errors import RemoteError
 from wavetank.lab.conformance.asking import Ask, Reply, arguments
-from wavetank.net import ConnectionEnded, RudePeer
+from wavetank.net import ConnectionEnded, RudePeer, Tap
 from wavetank.wire import (
     Frame,
     FrameReader,
@@ -40,6 +40,7 @@ async def ask(
     tls: ssl.SSLContext | None = None,
     headers: Sequence[tuple[str, str]] = (),
     timeout: float = 3.0,
+    tap: Tap | None = None,
 ) -> tuple[str, Reply]:
     """Send the opening handshake of a case on a connection of its own.
 
@@ -51,6 +52,7 @@ async def ask(
         tls: Context for ``wss://``.
         headers: Sent with it, such as credentials.
         timeout: Seconds to connect, to send, for the answer, and for frames.
+        tap: Who listens in.
 
     Returns:
         The key that was made for it, and what came.
@@ -59,7 +61,9 @@ async def ask(
         LocalError: If the URL is not one.
     """
     try:
-        rude = await RudePeer.connect(url, tls=tls, timeout=timeout, headers=headers)
+        rude = await RudePeer.connect(
+            url, tls=tls, timeout=timeout, headers=headers, tap=tap
+        )
     except (RemoteError, TimeoutError) as error:
         return "", Reply(unreached=str(error))
     async with rude:

@@ -8,13 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from wavetank.dialects import (
-    Bare,
-    Capability,
-    Hub,
-    Subscribe,
-    Welcome,
-)
 from wavetank.errors import LocalError, RemoteError
 from wavetank.evidence import Verdict
 from wavetank.lab.conformance.case import (
@@ -23,13 +16,14 @@ from wavetank.lab.conformance.case import (
     Need,
     Reset,
 )
-from wavetank.lab.conformance.echoes import Post, Way, reason_to_skip, way_of
+from wavetank.lab.conformance.echoes import Way, reason_to_skip, way_of
 from wavetank.lab.conformance.hearing import Transcript
 from wavetank.lab.conformance.judge import Judgement, judge
 from wavetank.lab.conformance.tracing import Tracing
+from wavetank.lab.introducing import introduce
 from wavetank.lab.peers import Peers
 from wavetank.lab.playing import Player
-from wavetank.net import RudePeer
+from wavetank.net import ConnectionEnded, NotReached, RudePeer
 from wavetank.wire import (
     DeflateParameters,
     Inflater,
@@ -40,7 +34,7 @@ from wavetank.wire import (
     parse_parameters,
 )
 
-__all__ = ["AT_ONCE", "WITHIN", "Conformer", "Result"]
+__all__ = ["AT_ONCE", "WITHIN", "Conformer", "Lag", "Result"]
 
 AT_ONCE = 16
 """Cases that are played at once."""
@@ -57,6 +51,12 @@ _QUIET = 4
 _VAIN = 8
 """Second looks that showed the same; then the target is like that, and not slow."""
 
+_ROOM_AFTER = (0.1, 0.2, 0.4)
+"""Seconds after which a target that turns somebody away may have room again."""
+
+_CANNOT = 500
+"""Statuses from here on say that the target cannot; those below, that it will not."""
+
 _MOST_INFLATED = 64 * 1024 * 1024
 
 _LAG = 0.5
@@ -70,20 +70,38 @@ class Result(NamedTuple):
         case: The case.
         judgement: None where it was skipped.
         skipped: Why; "" where it was not.
+        took: Seconds.
+        code: Close code of the target; None where it sent none.
         trace: What was sent and received, line by line, for a FAIL.
     """
 
     case: Case
     judgement: Judgement | None = None
     skipped: str = ""
+    took: float | None = None
+    code: int | None = None
     trace: tuple[str, ...] = ()
 
 
 class _Look(NamedTuple):
-    """A result, and whether it is worth a second look."""
+    """A result, and whether it is worth a second look, and another one alone."""
 
     result: Result
     is_doubtful: bool = False
+    is_crowded: bool = False
+
+
+class _TurnedAway(Exception):
+    """The target does not open a connection, be it for want of room.
+
+    Args:
+        words: How.
+        status: Of its answer, if there is one.
+    """
+
+    def __init__(self, words: str, status: int | None = None) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 class _Declined(Exception):
@@ -116,11 +134,13 @@ class Conformer:
 
         What could not be judged, and what ended in a time-out, is played once more
         with all patience and away from the rush; a target that is silent again and
-        again is not slow, and then all are played at once.
+        again is not slow, and then all are played at once. What was turned away even
+        then is played alone: there are targets with room for a single connection.
         """
         looks = await self._look(cases, self._at_once, self._within / _FIRST)
         results = [look.result for look in looks]
         doubtful = [index for index, look in enumerate(looks) if look.is_doubtful]
+        crowded: list[int] = []
         at_once, vain = _QUIET, 0
         while doubtful:
             size = _VAIN if at_once == _QUIET else len(doubtful)
@@ -136,7 +156,23 @@ class Conformer:
                     _verdict(look.result) is not Verdict.UNKNOWN
                 ):
                     results[index] = look.result
+                if look.is_crowded:
+                    crowded.append(index)
+        await self._play_alone(crowded, results)
         return results
+
+    async def _play_alone(self, crowded: list[int], results: list[Result]) -> None:
+        """Play cases one by one, until the target turns away even these."""
+        vain = 0
+        while crowded and vain < len(_ROOM_AFTER):
+            index = crowded.pop(0)
+            look = await self._play_one(results[index].case, self._within)
+            if look.is_crowded:
+                crowded.append(index)
+                await asyncio.sleep(_ROOM_AFTER[vain])
+                vain += 1
+            else:
+                results[index], vain = look.result, 0
 
     async def _look(
         self, cases: Sequence[Case], at_once: int, within: float
@@ -159,24 +195,33 @@ class Conformer:
         if reason:
             return _Look(Result(case, skipped=reason))
         transcript, tracing = Transcript(), Tracing()
-        lag = _Lag()
+        lag, is_crowded = Lag(), False
         try:
             async with lag:
                 await self._play(case, way, transcript, tracing, within=within)
         except _Declined as declined:
             return _Look(Result(case, skipped=str(declined)))
+        except _TurnedAway as away:
+            is_crowded = True
+            transcript.obstacle = f"the case could not be played: {away}"
         except (RemoteError, TimeoutError, LocalError, OSError) as error:
             transcript.obstacle = f"the case could not be played: {error}"
         if lag.worst > _LAG:
             transcript.obstacle = f"the lab itself stood still for {lag.worst:.1f} s"
         judgement = judge(case, transcript)
+        # Others may have taken the place that the next connection needed.
+        is_crowded = is_crowded or transcript.is_served is False
         is_doubtful = judgement.verdict is not Verdict.PASS and (
             bool(transcript.obstacle)
+            or is_crowded
             or (not transcript.ending and not transcript.is_alive)
         )
         is_told = judgement.verdict is Verdict.FAIL
         trace = tracing.lines() if is_told else ()
-        return _Look(Result(case, judgement, trace=trace), is_doubtful)
+        result = Result(
+            case, judgement, took=lag.lasted, code=transcript.code, trace=trace
+        )
+        return _Look(result, is_doubtful, is_crowded)
 
     async def _play(
         self,
@@ -187,9 +232,15 @@ class Conformer:
         *,
         within: float,
     ) -> None:
-        rude = await self._peers.raw()
         try:
-            inflater = await self._open(rude, case)
+            rude = await self._peers.raw()
+        except (RemoteError, TimeoutError) as error:
+            raise _TurnedAway(str(error)) from None
+        try:
+            try:
+                inflater = await self._open(rude, case)
+            except TimeoutError as error:
+                raise _TurnedAway(str(error)) from None
             player = Player(
                 case,
                 rude,
@@ -199,27 +250,22 @@ class Conformer:
                 inflater=inflater,
                 within=within,
             )
-            await self._introduce(player, way)
+            await introduce(player, way, self._peers.target)
             await player.play()
         finally:
             await rude.close()
         may_fail = any(each.end is End.FAILED for each in case.outcomes)
         is_silent = bool(transcript.ending) and not transcript.has_answer
-        if (is_silent and may_fail) or any(
-            isinstance(step, Reset) for step in case.steps
-        ):
+        has_reset = any(isinstance(step, Reset) for step in case.steps)
+        if (is_silent and may_fail) or has_reset:
             # It may have failed this connection, or all of them.
-            transcript.is_served = await self._is_served()
+            transcript.is_served = await self._is_served(has_reset=has_reset)
 
     async def _open(self, rude: RudePeer, case: Case) -> Inflater | None:
         change = self._peers.handshake()
         if case.extensions:
             change["Sec-WebSocket-Extensions"] = case.extensions
-        answer = await rude.open(timeout=self._within, change=change)
-        if answer.status != 101:
-            words = f"the opening handshake was answered with {answer.status}"
-            raise LocalError(words)
-        agreed = _agreed(answer)
+        agreed = _agreed(await self._ask(rude, change))
         if Need.DEFLATE in case.needs and agreed is None:
             raise _Declined("the target declines permessage-deflate as it is offered")
         if agreed is None:
@@ -228,30 +274,32 @@ class Conformer:
             raise _Declined("the target agrees only to messages that do not point back")
         return inflater_for(agreed, by_server=False, limit=_MOST_INFLATED)
 
-    async def _introduce(self, player: Player, way: Way) -> None:
-        """Log in, wait for the welcome, and subscribe, as the dialect has it."""
-        dialect = self._dialect
-        for text in dialect.endpoint.preamble:
-            await player.say(text)
-        token = self._peers.target.token
-        if token and not isinstance(dialect, Hub):
-            await player.authenticate(dialect, token)
-        if Capability.WELCOME in dialect.capabilities and not isinstance(dialect, Bare):
-            await player.wait_for(Welcome, dialect)
-        if isinstance(way, Post):
-            await player.ask(dialect, Subscribe(id=1, topic=way.topic))
-        player.ready()
+    async def _is_served(self, *, has_reset: bool) -> bool | None:
+        """Tell whether a new connection is opened and its ping answered.
 
-    async def _is_served(self) -> bool:
-        """Tell whether a new connection is opened and its ping answered."""
-        with suppress(RemoteError, TimeoutError, OSError):
+        Args:
+            has_reset: Whether the one before ended with RST: then an answer that it
+                cannot now (RFC 9110 15.6) serves nobody. Else it is a sign of life.
+
+        Returns:
+            None where the target will not, which says nothing about it.
+        """
+        status: int | None = None
+        for pause in (0.0, *_ROOM_AFTER):
+            # The place of the connection before it may not be free at once.
+            await asyncio.sleep(pause)
+            try:
+                return await self._serve_newcomer()
+            except _TurnedAway as away:
+                status = away.status
+        is_told = status is not None and not (has_reset and status >= _CANNOT)
+        return None if is_told else False
+
+    async def _serve_newcomer(self) -> bool:
+        with suppress(NotReached, ConnectionEnded, TimeoutError, OSError):
             rude = await self._peers.raw()
             try:
-                answer = await rude.open(
-                    timeout=self._within, change=self._peers.handshake()
-                )
-                if answer.status != 101:
-                    return False
+                await self._ask(rude, self._peers.handshake())
                 await rude.send_frame(Opcode.PING, b"served")
                 # One time for all: others may be pushed without end.
                 async with asyncio.timeout(self._within):
@@ -262,21 +310,44 @@ class Conformer:
                 await rude.close()
         return False
 
+    async def _ask(self, rude: RudePeer, change: dict[str, str]) -> Response:
+        """Shake hands.
+
+        Raises:
+            _TurnedAway: If the target does not open the connection.
+            TimeoutError: If it does not answer.
+        """
+        try:
+            answer = await rude.open(timeout=self._within, change=change)
+        except RemoteError as error:
+            raise _TurnedAway(str(error)) from None
+        if answer.status != 101:
+            words = f"the opening handshake was answered with {answer.status}"
+            raise _TurnedAway(words, answer.status)
+        return answer
+
     def __repr__(self) -> str:
         """Show in which dialect it plays, and how long it waits."""
         return f"<Conformer {self._dialect.name} within {self._within:g} s>"
 
 
-class _Lag:
-    """How long the loop stood still at most, while a case was played."""
+class Lag:
+    """How long a case was played, and the loop stood still at most.
+
+    Attributes:
+        worst: Seconds that the loop stood still.
+        lasted: Seconds from begin to end.
+    """
 
     def __init__(self) -> None:
-        self.worst = 0.0
+        self.worst = self.lasted = 0.0
+        self._began = 0.0
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
 
     async def __aenter__(self) -> None:
         """Begin to watch."""
+        self._began = asyncio.get_running_loop().time()
         self._plan()
 
     async def __aexit__(self, *exc: object) -> None:
@@ -284,6 +355,7 @@ class _Lag:
         if self._handle is not None:
             self._handle.cancel()
         self._look()
+        self.lasted = asyncio.get_running_loop().time() - self._began
 
     def _plan(self) -> None:
         loop = asyncio.get_running_loop()

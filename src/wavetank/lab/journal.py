@@ -36,7 +36,7 @@ _FREE: dict[type, tuple[str, ...]] = {
     TargetReady: ("url", "tls_url"),
     TargetEnded: ("output", "reason"),
     CheckFinished: ("findings",),
-    Finding: ("title", "expected", "seen", "clause", "known"),
+    Finding: ("title", "expected", "seen", "clause", "known", "note"),
     Operation: ("topic", "detail"),
     Noted: ("text",),
 }

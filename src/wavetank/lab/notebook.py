@@ -5,6 +5,8 @@ It refuses to know who writes it down: it keeps values and hands them on.
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from wavetank.errors import WavetankError
 from wavetank.evidence import (
     CheckFinished,
@@ -192,11 +194,4 @@ def _nothing_was_looked_at(check: str) -> Finding:
 def _excuse(finding: Finding, known: str) -> Finding:
     if finding.verdict is not Verdict.FAIL:
         return finding
-    return Finding(
-        verdict=finding.verdict,
-        title=finding.title,
-        expected=finding.expected,
-        seen=finding.seen,
-        clause=finding.clause,
-        known=known,
-    )
+    return msgspec.structs.replace(finding, known=known)

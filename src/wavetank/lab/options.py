@@ -113,6 +113,13 @@ OPTIONS: tuple[Option, ...] = (
         help="1,000 messages in each conformance case that sends many, not a few dozen",
     ),
     Option(
+        name="patience",
+        kind=_between(0.1, 600),
+        default=45.0,
+        metavar="SECONDS",
+        help="how long connections that stall are watched (45)",
+    ),
+    Option(
         name="ready-timeout",
         kind=_between(0.1, 3600),
         default=15.0,

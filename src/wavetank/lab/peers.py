@@ -16,7 +16,7 @@ from wavetank.evidence import Kind, Operation, Record
 from wavetank.lab.check import BROADCAST
 from wavetank.lab.conversation import Conversation
 from wavetank.lab.target import Target
-from wavetank.net import HandshakeBroken, Peer, RudePeer, open_peer
+from wavetank.net import HandshakeBroken, Peer, RudePeer, Tap, open_peer
 
 __all__ = ["Peers"]
 
@@ -29,6 +29,7 @@ class Peers:
         check: On whose behalf.
         record: Where operations go.
         now: Seconds since the run started.
+        tap: Makes who listens in on each connection.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class Peers:
         check: str,
         record: Callable[[Record], None],
         now: Callable[[], float],
+        tap: Callable[[], Tap | None] = lambda: None,
     ) -> None:
         self.target = target
         self.check = check
+        self.tap = tap
         self._record = record
         self._now = now
         self._numbers = itertools.count(1)
@@ -177,6 +180,7 @@ class Peers:
             timeout=within,
             headers=self.target.headers,
             max_kept=kept,
+            tap=self.tap(),
         )
         self._rude.append(rude)
         return rude
@@ -216,6 +220,7 @@ class Peers:
             tls=self.target.context() if url.startswith("wss:") else None,
             open_timeout=within,
             max_message=size,
+            tap=self.tap(),
         )
 
     async def _introduce(self, conversation: Conversation, *, greeted: bool) -> None:

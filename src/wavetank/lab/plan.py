@@ -44,7 +44,7 @@ _LEAST_SECRET = 6
 _AS_THEY_ARE = (
     *("serve", "origin", "token", "insecure", "no_ssl", "coverage"),
     *("start_port", "port", "tls_port", "max_clients", "test_duration"),
-    *("ready_timeout", "fail_fast", "full", "exhaustive"),
+    *("ready_timeout", "fail_fast", "full", "exhaustive", "patience"),
 )
 """Options whose values are fields of the plan, under the same name."""
 
@@ -98,6 +98,7 @@ class Plan:
     fail_fast: bool = False
     full: bool = False
     exhaustive: bool = False
+    patience: float = 45.0
     coverage: bool = False
     polite_only: bool = False
     excuses: Mapping[str, Excuse] = field(default_factory=dict)

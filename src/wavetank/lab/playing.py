@@ -24,6 +24,7 @@ from wavetank.lab.conformance.case import (
     Reset,
     Step,
     Text,
+    frames_of,
 )
 from wavetank.lab.conformance.echoes import Mirror, Way, wrapped
 from wavetank.lab.conformance.hearing import Hearing, Transcript
@@ -68,6 +69,8 @@ class Player:
         way: How messages come back.
         inflater: For what comes compressed; None where nothing was agreed.
         within: Seconds that the target has for a reaction.
+        is_server: Whether the target is a client: then we do not mask, and it is we
+            who end TCP behind both close frames.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Player:
         way: Way,
         inflater: Inflater | None,
         within: float,
+        is_server: bool = False,
     ) -> None:
         self._case = case
         self._rude = rude
@@ -87,6 +91,7 @@ class Player:
         self._tracing = tracing
         self._way = way
         self._within = within
+        self._is_server = is_server
         self._probe = secrets.token_bytes(8)
         self._is_half_closed = False
         self._frames = 0
@@ -174,9 +179,9 @@ class Player:
         """Send the steps, wait for what has to come, and end the connection."""
         steps = wrapped(self._case.steps, self._way)
         is_open, done = True, 0
-        for run in (
-            _runs(steps) if self._hangs_on_reads else ((each,) for each in steps)
-        ):
+        # Also what stands behind a close frame is seen, or not, by how it is read.
+        is_joined = self._hangs_on_reads or _has_more_behind_close(steps)
+        for run in _runs(steps) if is_joined else [(each,) for each in steps]:
             is_open = await self._do(run)
             if not is_open:
                 # A step that could not be sent is still the next one.
@@ -230,9 +235,9 @@ class Player:
     async def _hear_one(self) -> None:
         """Wait for one more message or pong, or for the end, or in vain."""
         until = time.monotonic() + self._within / 2
-        heard = len(self._transcript.heard)
+        transcript, heard = self._transcript, len(self._transcript.heard)
         with suppress(TimeoutError):
-            while len(self._transcript.heard) == heard:
+            while len(transcript.heard) == heard and not transcript.has_answer:
                 if not await self._hear(max(0.0, until - time.monotonic())):
                     break
 
@@ -301,6 +306,8 @@ class Player:
                 transcript.has_answer or may_still_fit(self._case, transcript)
             ):
                 await self._close()
+            if transcript.has_closed and transcript.has_answer:
+                self._part()
             may_ask = may_ask and not transcript.has_closed
             wait = min(left, silence) if may_ask else left
             try:
@@ -311,7 +318,7 @@ class Player:
             except TimeoutError:
                 if may_ask:
                     may_ask = False
-                    await self._write(_masked(Opcode.PING, self._probe))
+                    await self._write(self._frame(Opcode.PING, self._probe))
 
     def _may_be_asked(self) -> bool:
         """Tell whether a ping can be put behind the steps, to see who is there."""
@@ -326,7 +333,18 @@ class Player:
             code = self._transcript.code
         self._note_close()
         with suppress(LocalError):
-            await self._write(_masked(Opcode.CLOSE, encode_close(code)))
+            await self._write(self._frame(Opcode.CLOSE, encode_close(code)))
+
+    def _part(self) -> None:
+        """End TCP behind both close frames: a server has to (RFC 6455 7.1.1)."""
+        if self._is_server and not self._is_half_closed:
+            self._is_half_closed = True
+            self._rude.half_close()
+
+    def _frame(self, opcode: Opcode, payload: bytes) -> bytes:
+        """Return a frame of ours that is not of the case."""
+        mask = None if self._is_server else secrets.token_bytes(4)
+        return encode_frame(opcode, payload, mask=mask)
 
     def __repr__(self) -> str:
         """Show the case and how much of its answer came."""
@@ -350,6 +368,10 @@ def _runs(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
             yield tuple(run)
         else:
             yield from ((step,) for step in run)
+
+
+def _has_more_behind_close(steps: Sequence[Step]) -> bool:
+    return any(each.opcode == Opcode.CLOSE for each in frames_of(steps)[:-1])
 
 
 def _has_close(step: Frame | Raw) -> bool:
@@ -384,7 +406,3 @@ def _encode(step: Frame | Raw) -> bytes:
         length_form=step.form,
         declared_length=step.declared,
     )
-
-
-def _masked(opcode: Opcode, payload: bytes) -> bytes:
-    return encode_frame(opcode, payload, mask=secrets.token_bytes(4))

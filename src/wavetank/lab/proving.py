@@ -17,7 +17,7 @@ from wavetank.lab.journal import Redaction
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.run import Run
 
-__all__ = ["NOTEBOOK", "RUN", "Proving", "check_of"]
+__all__ = ["NOTEBOOK", "RUN", "Proving", "check_of", "name_of"]
 
 RUN = pytest.StashKey[Run]()
 """Where a pytest configuration keeps the run that it fills."""
@@ -67,7 +67,7 @@ class Proving:
         plan = self.run.plan
         if not item.get_closest_marker(MARKER):
             return False
-        if plan.checks and _name_of(item) not in plan.checks:
+        if plan.checks and name_of(item) not in plan.checks:
             return False
         return _suite_of(item) in plan.suites
 
@@ -77,7 +77,7 @@ class Proving:
         if session.config.option.collectonly or not self._is_selected:
             return
         try:
-            self.run.start([_name_of(item) for item in session.items])
+            self.run.start([name_of(item) for item in session.items])
         except TargetError:
             session.items.clear()
         INTERRUPTION.check()
@@ -148,6 +148,8 @@ class Proving:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note what went wrong outside a check's own body, and show no secret."""
         report = yield
+        if call.when != "setup":
+            self._note_audit(item, report)
         if report.failed:
             shown = str(report.longrepr)
             clean = Redaction(self.run.plan.secrets).text(shown)
@@ -158,6 +160,21 @@ class Proving:
                 seen=f"{call.excinfo.typename}: {call.excinfo.value}",
             )
         return report
+
+    def _note_audit(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Note rules that frames of the target broke while the check was at work."""
+        notebook = item.stash[NOTEBOOK]
+        failed = (one for one in notebook.findings if one.verdict is Verdict.FAIL)
+        told = {finding.title for finding in failed}
+        found = [
+            finding
+            for finding in self.run.ledger.page(name_of(item)).findings()
+            if finding.title not in told
+        ]
+        notebook.add(*found)
+        if found and report.passed:
+            report.outcome = "failed"
+            report.longrepr = f"{found[0].title}: saw {found[0].seen}"
 
     def pytest_keyboard_interrupt(
         self, excinfo: pytest.ExceptionInfo[BaseException]
@@ -195,5 +212,6 @@ def check_of(item: pytest.Item) -> str:
     return getattr(item, "originalname", item.name).removeprefix("test_")
 
 
-def _name_of(item: pytest.Item) -> str:
+def name_of(item: pytest.Item) -> str:
+    """Return the name of a check with its suite before it."""
     return f"{_suite_of(item)}.{check_of(item)}"

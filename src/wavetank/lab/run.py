@@ -25,6 +25,7 @@ from wavetank.evidence import (
     TargetReady,
     Verdict,
 )
+from wavetank.lab.auditing import Ledger
 from wavetank.lab.coverage import coverage_environment, coverage_report
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.journal import JournalFile, Redaction
@@ -62,6 +63,7 @@ class Run:
         self.not_ready: TargetError | None = None
         self._clock = clock or SystemClock()
         self._began = self._clock.now()
+        self.ledger = Ledger(self.now)
         self._journal = JournalFile(
             folder / "journal.ndjson", secrets=plan.secrets, watch=watch
         )
@@ -96,7 +98,7 @@ class Run:
         Raises:
             TargetError: If the target does not become ready; it is in the journal.
         """
-        self._announce(planned)
+        self.announce(planned)
         if not planned:
             return
         environ = environment(self.plan)
@@ -113,6 +115,30 @@ class Run:
             self._note_end(ready=False, reason=str(error), output=output, by_lab=True)
             raise self.not_ready from None
         self._greet(self.target)
+
+    def announce(self, planned: Sequence[str]) -> None:
+        """Write the first record: what is going to be done, with what, and where.
+
+        Args:
+            planned: Names of the checks that were selected.
+        """
+        plan = self.plan
+        self.record(
+            RunStarted(
+                at=self.now(),
+                run=self.folder.name,
+                wall=self._clock.wall(),
+                version=wavetank.__version__,
+                seed=plan.seed,
+                suites=list(plan.suites),
+                planned=list(planned),
+                target=plan.given,
+                machine=_machine(),
+                options=dict(plan.options),
+            )
+        )
+        for text in plan.notes:
+            self.record(Noted(at=self.now(), text=text))
 
     def target_is_gone(self, *, settle: float = 0.0) -> bool:
         """Return whether the target's process died by itself; note it once.
@@ -178,25 +204,6 @@ class Run:
         finally:  # a full disk is no reason to leave anything behind
             self._journal.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _announce(self, planned: Sequence[str]) -> None:
-        plan = self.plan
-        self.record(
-            RunStarted(
-                at=self.now(),
-                run=self.folder.name,
-                wall=self._clock.wall(),
-                version=wavetank.__version__,
-                seed=plan.seed,
-                suites=list(plan.suites),
-                planned=list(planned),
-                target=plan.given,
-                machine=_machine(),
-                options=dict(plan.options),
-            )
-        )
-        for text in plan.notes:
-            self.record(Noted(at=self.now(), text=text))
 
     def _greet(self, target: Target) -> None:
         pid = target.process.pid if target.process else 0

@@ -11,6 +11,7 @@ from wavetank.net.failures import (
     Side,
     TlsFailed,
 )
+from wavetank.net.host import Guest, RudeHost
 from wavetank.net.opening import opening_request
 from wavetank.net.peer import Peer, open_peer
 from wavetank.net.ports import (
@@ -26,7 +27,7 @@ from wavetank.net.ports import (
     update_websocket_env_vars,
 )
 from wavetank.net.rude import RudePeer
-from wavetank.net.stream import Ending
+from wavetank.net.stream import Ending, Tap
 from wavetank.net.tls import (
     Credentials,
     Flaw,
@@ -44,6 +45,9 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "NotReached",
     "Side",
     "TlsFailed",
+    # host
+    "Guest",
+    "RudeHost",
     # opening
     "opening_request",
     # peer
@@ -64,6 +68,7 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "RudePeer",
     # stream
     "Ending",
+    "Tap",
     # tls
     "Credentials",
     "Flaw",

@@ -5,6 +5,7 @@ It refuses to know what messages mean, and to break a rule: see ``rude``.
 
 import asyncio
 import contextlib
+import functools
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +37,7 @@ from wavetank.net.failures import (
     Side,
     reaching_failure,
 )
-from wavetank.net.stream import reset
+from wavetank.net.stream import Tap, reset
 from wavetank.net.trace import Step, trace_logger, without_secrets
 
 __all__ = ["Peer", "open_peer"]
@@ -66,6 +67,7 @@ async def open_peer(
     max_message: int | None = _MAX_MESSAGE,
     compression: bool = False,
     observe: Callable[[Step], None] | None = None,
+    tap: Tap | None = None,
     secrets: Sequence[str] = (),
     clock: Clock | None = None,
 ) -> "Peer":
@@ -83,6 +85,7 @@ async def open_peer(
         max_message: Longest message to accept, in bytes; None for any length.
         compression: Whether to offer permessage-deflate.
         observe: Called with each step; it must not raise.
+        tap: Listens in on the connection.
         secrets: Texts that no step may show.
         clock: Of the steps and of the round trips of pings.
 
@@ -98,6 +101,8 @@ async def open_peer(
     if origin is not None and not _FIELD.fullmatch(origin):
         raise LocalError(f"origin {origin!r} cannot be sent (RFC 9110 5.5)")
     context: dict[str, Any] = {} if tls is None else {"ssl": tls}
+    # The library calls what it takes for a class, and nothing else.
+    context["create_connection"] = functools.partial(_Connection, tap=tap)
     try:
         connecting = _Connect(
             url,
@@ -113,7 +118,6 @@ async def open_peer(
             max_size=max_message,
             max_queue=_MAX_QUEUE,
             logger=trace_logger(observe, secrets, clock or SystemClock()),
-            create_connection=_Connection,
             # A wss:// URL without a context gets the library's default one.
             **context,
         )
@@ -332,6 +336,10 @@ class _Connection(ClientConnection):
     clock: Clock = SystemClock()
     _pong_at = 0.0
 
+    def __init__(self, *args: Any, tap: Tap | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tap = tap
+
     @property
     def violation(self) -> str:
         """Which rule the server broke, or ""."""
@@ -341,10 +349,23 @@ class _Connection(ClientConnection):
         return ""
 
     def data_received(self, data: bytes) -> None:
+        if self._tap is not None:
+            self._tap.received(data)
         super().data_received(data)
         if self.protocol.parser_exc is not None:
             # RFC 6455 7.1.7: the close frame is written, do not wait for theirs.
             self.transport.close()
+
+    def send_data(self) -> None:
+        if self._tap is not None:
+            for data in self.protocol.writes:
+                self._tap.sent(data)
+        super().send_data()
+
+    def eof_received(self) -> None:
+        if self._tap is not None:
+            self._tap.ended()
+        super().eof_received()
 
     def set_connection_exc(self, exc: BaseException | None) -> None:
         super().set_connection_exc(exc)
@@ -352,6 +373,8 @@ class _Connection(ClientConnection):
             self.loop.call_soon(self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._tap is not None:
+            self._tap.ended()
         super().connection_lost(exc)
         if self.debug:
             if self.violation:
@@ -412,7 +435,9 @@ class _Connection(ClientConnection):
                 await self.recv()
 
     async def drop(self) -> None:
-        """Close TCP without waiting for the server."""
+        """Close TCP: the server was waited for long enough."""
+        if self._tap is not None:
+            self._tap.waited()
         self.transport.abort()
         await self.wait_closed()
 

@@ -23,7 +23,7 @@ from wavetank.net.failures import (
     reaching_failure,
 )
 from wavetank.net.opening import opening_request
-from wavetank.net.stream import Ending, Stream, reset
+from wavetank.net.stream import Ending, Stream, Tap, reset
 from wavetank.net.tls import client_context
 from wavetank.net.trace import without_secrets
 from wavetank.wire import (
@@ -93,6 +93,7 @@ class RudePeer:
         headers: Sequence[tuple[str, str]] = (),
         max_kept: int = _KEPT,
         receive_buffer: int | None = None,
+        tap: Tap | None = None,
         rng: random.Random = _DICE,
     ) -> "RudePeer":
         """Connect TCP (and TLS), and say nothing yet.
@@ -106,6 +107,7 @@ class RudePeer:
                 slows the server down.
             receive_buffer: Bytes that the kernel keeps for us, about; a small one
                 makes a peer that does not read felt soon.
+            tap: Listens in on the connection.
             rng: Of keys and masks.
 
         Raises:
@@ -122,7 +124,7 @@ class RudePeer:
         try:
             async with asyncio.timeout(timeout):
                 _, stream = await loop.create_connection(
-                    lambda: Stream(max_kept, tls=address.secure),
+                    lambda: Stream(max_kept, tls=address.secure, tap=tap),
                     address.host,
                     address.port,
                     ssl=context,
@@ -236,6 +238,8 @@ class RudePeer:
         self._check_open()
         if not self._stream.is_writable:
             raise self._ended()
+        if self._stream.tap is not None:
+            self._stream.tap.sent(data)
         self._stream.transport.write(data)
         has_room = self._stream.has_room
         await self._within(timeout, has_room, "room to write", reading=False)
@@ -399,6 +403,8 @@ class RudePeer:
             async with asyncio.timeout(timeout):
                 await self._stream.until(ready, reading=reading)
         except TimeoutError:
+            if reading and self._stream.tap is not None:
+                self._stream.tap.waited()
             raise TimeoutError(
                 f"no {what} from {self._where} within {timeout:g} s"
             ) from None

@@ -11,9 +11,9 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
-__all__ = ["Ending", "Stream", "reset"]
+__all__ = ["Ending", "Stream", "Tap", "reset"]
 
 _AT_ONCE = 65536
 _NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER: on, for 0 s
@@ -26,6 +26,26 @@ class Ending(enum.StrEnum):
     """In an orderly way: everything that it sent came."""
     RESET = "reset"
     """It threw the connection away."""
+
+
+class Tap(Protocol):
+    """Who listens in on one connection, TLS taken off; its methods never raise."""
+
+    def received(self, data: bytes) -> None:
+        """Take bytes as they came, before anybody has judged them."""
+        ...
+
+    def sent(self, data: bytes) -> None:
+        """Take bytes that are about to be written."""
+        ...
+
+    def ended(self) -> None:
+        """Note that the other side ended TCP; it may be told more than once."""
+        ...
+
+    def waited(self) -> None:
+        """Note that somebody who read was waiting until now, and in vain."""
+        ...
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
@@ -46,6 +66,7 @@ class Stream(asyncio.Protocol):
     Args:
         max_kept: Bytes kept unread; beyond it reading pauses.
         tls: Whether TLS is between here and the socket.
+        tap: Who listens in.
 
     Attributes:
         incoming: Bytes that were not taken.
@@ -57,9 +78,10 @@ class Stream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, max_kept: int, *, tls: bool) -> None:
+    def __init__(self, max_kept: int, *, tls: bool, tap: Tap | None = None) -> None:
         self.max_kept = max_kept
         self.tls = tls
+        self.tap = tap
         self.incoming = bytearray()
         self.ending: Ending | None = None
         self.is_lost = False
@@ -129,6 +151,8 @@ class Stream(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Note that the other side sent its last byte; ours may follow (not in TLS)."""
         self.ending = self.ending or Ending.FIN
+        if self.tap is not None:
+            self.tap.ended()
         self._news.set()
         return not self.tls
 
@@ -142,6 +166,8 @@ class Stream(asyncio.Protocol):
         )
         if exc is not None:
             self.ending = self.ending or (Ending.RESET if is_reset else Ending.FIN)
+            if self.tap is not None:
+                self.tap.ended()
         self.is_lost = True
         self._news.set()
 
@@ -155,6 +181,8 @@ class Stream(asyncio.Protocol):
         self._news.set()
 
     def _keep(self, data: bytes) -> None:
+        if self.tap is not None:
+            self.tap.received(data)
         room = len(data)
         if self.drops:
             room = max(0, self.max_kept - len(self.incoming))

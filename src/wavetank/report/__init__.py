@@ -3,6 +3,7 @@
 It refuses to know files, colours and how the evidence came to be.
 """
 
+from wavetank.report.autobahn import autobahn_files
 from wavetank.report.console import check_line, last_block
 from wavetank.report.folder import render
 from wavetank.report.html import report_html
@@ -10,8 +11,11 @@ from wavetank.report.json import summary_json
 from wavetank.report.junit import junit_xml
 from wavetank.report.logs import suite_logs
 from wavetank.report.markdown import report_markdown
+from wavetank.report.matrix import Entry, matrix_html, matrix_markdown
 
 __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
+    # autobahn
+    "autobahn_files",
     # console
     "check_line",
     "last_block",
@@ -27,4 +31,8 @@ __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     "suite_logs",
     # markdown
     "report_markdown",
+    # matrix
+    "Entry",
+    "matrix_html",
+    "matrix_markdown",
 ]

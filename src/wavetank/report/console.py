@@ -20,7 +20,8 @@ _INDENT = " " * 9
 def check_line(record: CheckFinished) -> str:
     """Return one line for a finished check.
 
-    A reason follows unless it passed, and then what of it was not looked at.
+    A reason follows unless it passed, and then what of it was not looked at, and
+    what should be better.
     """
     verdict = record.verdict
     line = (
@@ -29,8 +30,13 @@ def check_line(record: CheckFinished) -> str:
     )
     if verdict is Verdict.PASS:
         skipped = [one.seen for one in record.findings if one.verdict is Verdict.SKIP]
-        return line + "".join(
-            f"  (not all of it: {_short(reason)})" for reason in skipped[:1]
+        notes = [one.note for one in record.findings if one.note]
+        return "".join(
+            [
+                line,
+                *(f"  (not all of it: {_short(reason)})" for reason in skipped[:1]),
+                *(f"  ({count(len(notes), 'note')}: {_short(n)})" for n in notes[:1]),
+            ]
         )
     return f"{line}  {_short(_reason(record.findings, verdict))}"
 

@@ -4,15 +4,17 @@ It refuses to know what a report says, and it has no script and asks for
 nothing over the network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from wavetank.evidence import Summary, Verdict
 from wavetank.report.escaping import as_html
 from wavetank.report.outline import (
+    Block,
     Case,
     Cell,
     Code,
+    Counts,
     Excerpt,
     Facts,
     Heading,
@@ -23,7 +25,7 @@ from wavetank.report.outline import (
     outline,
 )
 
-__all__ = ["report_html"]
+__all__ = ["blocks_html", "report_html"]
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1c2024; --soft: #60646c;
@@ -52,6 +54,10 @@ pre { background: var(--raised); border: 1px solid var(--line); padding: .8rem;
 .case dd { margin: 0 0 .3rem 1rem; overflow-wrap: anywhere; }
 .case.FAIL { border-color: var(--fail); }
 .case.UNKNOWN { border-color: var(--unknown); }
+.count { white-space: nowrap; }
+.count.FAIL { color: var(--fail); font-weight: 700; }
+.count.UNKNOWN { color: var(--unknown); font-weight: 700; }
+.count.SKIP { color: var(--skip); }
 .verdict { font-weight: 700; } .verdict.PASS { color: var(--pass); }
 .verdict.FAIL { color: var(--fail); } .verdict.UNKNOWN { color: var(--unknown); }
 .verdict.SKIP { color: var(--skip); }
@@ -68,14 +74,18 @@ def report_html(summary: Summary, *, folder: str) -> str:
         summary: What the run came to.
         folder: Where the report lies, for the commands in it.
     """
-    blocks = outline(summary, folder=folder)
+    title = f"{summary.verdict.value}: Wavetank run {summary.run}"
+    return blocks_html(outline(summary, folder=folder), title=title)
+
+
+def blocks_html(blocks: Iterable[Block], *, title: str) -> str:
+    """Return blocks as one HTML page."""
     body = "\n".join(_WRITERS[type(block)](block) for block in blocks)
-    title = f"{summary.verdict.value}: Wavetank run {as_html(summary.run)}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{as_html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -87,6 +97,11 @@ def _verdict(verdict: Verdict) -> str:
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Verdict):
         return _verdict(cell)
+    if isinstance(cell, Counts):
+        return ", ".join(
+            f'<span class="count {verdict.value}">{as_html(text)}</span>'
+            for verdict, text in cell.parts
+        )
     if isinstance(cell, Code):
         return f"<code>{as_html(cell.text)}</code>"
     return as_html(cell)

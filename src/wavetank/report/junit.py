@@ -99,7 +99,7 @@ def _weighs(finding: Finding, verdict: Verdict) -> bool:
 def _sentences(findings: Iterable[Finding]) -> Iterator[str]:
     for finding in findings:
         yield f"{finding.verdict.value} {finding.title}"
-        for name in ("expected", "seen", "clause", "known"):
+        for name in ("expected", "seen", "note", "clause", "known"):
             if text := getattr(finding, name):
                 yield f"  {name}: {text}"
 

@@ -184,7 +184,7 @@ def _operation_text(operation: Operation) -> str:
 def _sentence(finding: Finding) -> str:
     more = (
         f"{name}: {visible(text, limit=_LONGEST_DETAIL)}"
-        for name in ("expected", "seen", "clause", "known")
+        for name in ("expected", "seen", "note", "clause", "known")
         if (text := getattr(finding, name))
     )
     return "; ".join([f"{finding.verdict.value} {visible(finding.title)}", *more])

@@ -3,15 +3,17 @@
 It refuses to know what a report says: it writes the blocks of the outline.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from wavetank.evidence import Summary, Verdict
 from wavetank.report.escaping import as_code, as_fence, as_markdown
 from wavetank.report.outline import (
+    Block,
     Case,
     Cell,
     Code,
+    Counts,
     Excerpt,
     Facts,
     Heading,
@@ -22,7 +24,7 @@ from wavetank.report.outline import (
     outline,
 )
 
-__all__ = ["report_markdown"]
+__all__ = ["blocks_markdown", "report_markdown"]
 
 
 def report_markdown(summary: Summary, *, folder: str) -> str:
@@ -32,14 +34,26 @@ def report_markdown(summary: Summary, *, folder: str) -> str:
         summary: What the run came to.
         folder: Where the report lies, for the commands in it.
     """
-    blocks = outline(summary, folder=folder)
+    return blocks_markdown(outline(summary, folder=folder))
+
+
+def blocks_markdown(blocks: Iterable[Block]) -> str:
+    """Return blocks as Markdown, GitHub's flavour."""
     return "\n\n".join(_WRITERS[type(block)](block) for block in blocks) + "\n"
 
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Verdict):
-        return f"**{cell.value}**" if cell is Verdict.FAIL else cell.value
+        return _told(cell, cell.value)
+    if isinstance(cell, Counts):
+        return ", ".join(
+            _told(verdict, as_markdown(text)) for verdict, text in cell.parts
+        )
     return as_code(cell.text) if isinstance(cell, Code) else as_markdown(cell)
+
+
+def _told(verdict: Verdict, text: str) -> str:
+    return f"**{text}**" if verdict is Verdict.FAIL else text
 
 
 def _title(block: Title) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "Case",
     "Cell",
     "Code",
+    "Counts",
     "Excerpt",
     "Facts",
     "Heading",
@@ -28,6 +29,7 @@ __all__ = [
     "Paragraph",
     "Table",
     "Title",
+    "bounded",
     "counts_sentence",
     "outline",
 ]
@@ -46,7 +48,14 @@ class Code:
     text: str
 
 
-Cell = str | Code | Verdict
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many came to what; each part is shown in the colour of its verdict."""
+
+    parts: tuple[tuple[Verdict, str], ...]
+
+
+Cell = str | Code | Counts | Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ def outline(summary: Summary, *, folder: str) -> list[Block]:
         *_latencies(summary.suites),
         *_operations(summary.suites),
         *_resources(summary),
+        *_noted(summary.suites),
         *_located("Skipped", summary.skipped, "Reason", lambda f: f.finding.seen),
         *_located("Known failures", summary.known, "Known because", _known_because),
         *_names("Planned and not run", summary.not_run),
@@ -243,7 +253,7 @@ def _suites(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
     )
     for name, suite in suites.items():
         yield Heading(name, level=3)
-        yield from _bounded(
+        yield from bounded(
             ("Check", "Verdict", "What it proves", "What was seen", "Took"),
             [
                 (
@@ -288,7 +298,7 @@ def _figures(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
     ]
     if rows:
         yield Heading("Figures")
-        yield from _bounded(
+        yield from bounded(
             ("Check", "Figure", "Value"), rows, numbers=frozenset({"Value"})
         )
 
@@ -313,9 +323,7 @@ def _latencies(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
         return
     numbers = ("Count", "min", "p50", "p90", "p99", "p99.9", "max")
     yield Heading("Latencies")
-    yield from _bounded(
-        ("Check", "Latency", *numbers), rows, numbers=frozenset(numbers)
-    )
+    yield from bounded(("Check", "Latency", *numbers), rows, numbers=frozenset(numbers))
     if capped:
         yield Paragraph("Where it says so, a duration reached the end of the range.")
 
@@ -331,7 +339,7 @@ def _operations(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
         return
     numbers = ("asked", "done", "refused", "unknown or unasked")
     yield Heading("Operations")
-    yield from _bounded(
+    yield from bounded(
         ("Check", "Operation", *numbers), rows, numbers=frozenset(numbers)
     )
 
@@ -372,6 +380,19 @@ def _resources(summary: Summary) -> Iterator[Block]:
     )
 
 
+def _noted(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
+    """Tell what passed, and should be better all the same."""
+    rows: list[tuple[Cell, ...]] = [
+        (Code(where), finding.title, finding.note, finding.clause)
+        for where, check in _checks(suites)
+        for finding in check.findings
+        if finding.note and finding.verdict is Verdict.PASS
+    ]
+    if rows:
+        yield Heading("Passed with a note")
+        yield from bounded(("Check", "What", "Note", "Rule"), rows)
+
+
 def _known_because(located: Located) -> str:
     return located.finding.known
 
@@ -385,7 +406,7 @@ def _located(
     if not places:
         return
     yield Heading(heading)
-    yield from _bounded(
+    yield from bounded(
         ("Check", "Verdict", "What", column),
         [
             (
@@ -413,12 +434,13 @@ def _texts(heading: str, texts: list[str]) -> Iterator[Block]:
         yield from _left_out(len(texts))
 
 
-def _bounded(
+def bounded(
     head: tuple[str, ...],
     rows: list[tuple[Cell, ...]],
     *,
     numbers: frozenset[str] = frozenset(),
 ) -> Iterator[Block]:
+    """Yield a table of as many rows as a page can bear, and how many are left out."""
     yield Table(head=head, rows=tuple(rows[:MOST_ROWS]), numbers=numbers)
     yield from _left_out(len(rows))
 
@@ -436,10 +458,16 @@ def _again(summary: Summary, folder: str) -> Iterator[Block]:
         "it again, here or elsewhere. The second makes the run again, with the same "
         "dice; add the options above."
     )
+    yield Excerpt((f"wavetank report {shlex.quote(folder)}", _command(summary)))
+
+
+def _command(summary: Summary) -> str:
+    """Return the command that makes the run again."""
+    if summary.asked == ["clients"]:
+        suite = summary.suites.get("clients")
+        groups = list(suite.checks) if suite else []
+        groups += [name.partition(".")[2] for name in summary.not_run]
+        client = shlex.quote(summary.target.given)
+        return " ".join(["wavetank conform --client", client, *groups])
     suites = "".join(f" {suite}" for suite in summary.asked)
-    yield Excerpt(
-        (
-            f"wavetank report {shlex.quote(folder)}",
-            f"wavetank run{suites} --seed {summary.seed}",
-        )
-    )
+    return f"wavetank run{suites} --seed {summary.seed}"

@@ -8,11 +8,14 @@ import dataclasses
 from wavetank.errors import UsageError, nearest
 from wavetank.wrecks import (
     delivery,
+    frames,
     handshake,
     lifecycle,
     messages,
+    patience,
     rules,
     transport,
+    volumes,
 )
 from wavetank.wrecks.sound import SoundServer
 
@@ -146,6 +149,34 @@ WRECKS: dict[str, Wreck] = {
     "unoffered-subprotocol-spoken": _row(
         rules.UnofferedSubprotocolSpoken, "conformance.negotiation"
     ),
+    # what it sends itself
+    "masked-messages": _row(frames.MaskedMessages, "conformance.audit"),
+    "reserved-bits-set": _row(frames.ReservedBitsSet, "conformance.audit"),
+    "reserved-opcodes-behind-pongs": _row(
+        frames.ReservedOpcodesBehindPongs, "conformance.audit"
+    ),
+    "fragmented-pongs": _row(frames.FragmentedPongs, "conformance.audit"),
+    "long-lengths": _row(frames.LongLengths, "conformance.audit"),
+    "endless-frame-behind-pongs": _row(
+        frames.EndlessFrameBehindPongs, "conformance.audit"
+    ),
+    "orphans-behind-pongs": _row(frames.OrphansBehindPongs, "conformance.audit"),
+    "bad-text-behind-pongs": _row(frames.BadTextBehindPongs, "conformance.audit"),
+    "reserved-close-code": _row(frames.ReservedCloseCode, "conformance.audit"),
+    "context-kept": _row(frames.ContextKept, "conformance.audit"),
+    "window-forgotten": _row(frames.WindowForgotten, "conformance.audit"),
+    "half-a-pong": _row(frames.HalfAPong, "basics.basic_connection"),
+    "every-200th-twice": _row(
+        volumes.EveryTwoHundredthTwice, "conformance.performance"
+    ),
+    "context-shared": _row(volumes.ContextShared, "conformance.compression"),
+    "compression-unmarked": _row(
+        volumes.CompressionUnmarked, "conformance.compression"
+    ),
+    "window-raised": _row(volumes.WindowRaised, "conformance.parameters"),
+    "pongs-unheard": _row(patience.PongsUnheard, "conformance.timeouts"),
+    "end-of-tcp-forgotten": _row(patience.EndOfTcpForgotten, "conformance.timeouts"),
+    "half-frame-blocks": _row(patience.HalfFrameBlocks, "conformance.timeouts"),
 }
 
 
@@ -156,7 +187,7 @@ def find(name: str) -> type[SoundServer]:
         UsageError: If there is none; it names the nearest.
     """
     if name == SOUND:
-        return SoundServer
+        return frames.Deflating
     if name not in WRECKS:
         hint = nearest(name, (SOUND, *WRECKS)) or "; see wavetank wreck --list"
         raise UsageError(f"no wreck is called {name!r}{hint}")

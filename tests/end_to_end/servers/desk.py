@@ -16,14 +16,15 @@ TOKEN = sys.argv[2] if len(sys.argv) > 2 else ""
 MIB = 1024 * 1024
 
 
-async def push(connection: ServerConnection) -> None:
+async def push(connection: ServerConnection, stop: asyncio.Event) -> None:
     """Send a price every few milliseconds."""
     price = 67_000
     with suppress(ConnectionClosed):
-        while True:
+        while not stop.is_set():
             price += 1
             await connection.send(json.dumps({"price": price}))
-            await asyncio.sleep(0.003)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.003)
 
 
 async def log_in(connection: ServerConnection) -> bool:
@@ -44,12 +45,16 @@ async def desk(connection: ServerConnection) -> None:
     with suppress(ConnectionClosed):
         if TOKEN and not await log_in(connection):
             return
-        prices = asyncio.create_task(push(connection))
-        try:
-            async for message in connection:
-                await connection.send(message)
-        finally:
-            prices.cancel()
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(push(connection, stop))
+            try:
+                async for message in connection:
+                    await connection.send(message)
+            except ConnectionClosed:
+                pass
+            finally:
+                stop.set()
 
 
 async def main() -> None:

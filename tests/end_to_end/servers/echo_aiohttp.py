@@ -4,10 +4,12 @@ import sys
 
 from aiohttp import WSMsgType, web
 
+LARGEST = 64 * 1024 * 1024
+
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
     """Send each message back."""
-    response = web.WebSocketResponse()
+    response = web.WebSocketResponse(max_msg_size=LARGEST)
     await response.prepare(request)
     async for message in response:
         if message.type == WSMsgType.TEXT:

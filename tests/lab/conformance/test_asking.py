@@ -89,7 +89,9 @@ def test_a_reply_that_fits_passes(
     answers: tuple[Answer, ...], reply: Reply, sentence: str
 ) -> None:
     """The first answer that fits decides, and its note is told."""
-    assert judge_answer(asked(*answers), KEY, reply) == (Verdict.PASS, sentence)
+    judgement = judge_answer(asked(*answers), KEY, reply)
+    assert judgement.verdict is Verdict.PASS
+    assert "; ".join(filter(None, (judgement.seen, judgement.note))) == sentence
 
 
 @pytest.mark.parametrize(
@@ -130,24 +132,26 @@ def test_a_reply_that_does_not_fit_fails(
     answers: tuple[Answer, ...], reply: Reply, sentence: str
 ) -> None:
     """The sentence says what would have been best, and what came."""
-    assert judge_answer(asked(*answers), KEY, reply) == (Verdict.FAIL, sentence)
+    judgement = judge_answer(asked(*answers), KEY, reply)
+    assert judgement.verdict is Verdict.FAIL
+    assert f"expected {judgement.expected}; {judgement.seen}" == sentence
 
 
 @pytest.mark.parametrize("status", [401, 407, 429, 503])
 @pytest.mark.parametrize("answer", [OPENS, REFUSES])
 def test_a_locked_door_says_nothing_of_a_rule(status: int, answer: Answer) -> None:
     """A login that is wanted, or a target that is too busy, is UNKNOWN."""
-    verdict, sentence = judge_answer(asked(answer), KEY, Reply(status=status))
-    assert verdict is Verdict.UNKNOWN
-    assert sentence == f"{status} came; nothing can be said of the rule"
+    judgement = judge_answer(asked(answer), KEY, Reply(status=status))
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.seen == f"{status} came; nothing can be said of the rule"
 
 
 def test_a_target_that_is_not_reached_says_nothing_of_a_rule() -> None:
     """Nobody there is UNKNOWN, also where TCP may end."""
     reply = Reply(unreached="nobody listens")
-    verdict, sentence = judge_answer(asked(OPENS, ENDS), KEY, reply)
-    assert verdict is Verdict.UNKNOWN
-    assert sentence == (
+    judgement = judge_answer(asked(OPENS, ENDS), KEY, reply)
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.seen == (
         "it was not reached (nobody listens); nothing can be said of the rule"
     )
 
@@ -156,7 +160,8 @@ def test_an_answer_may_say_that_nothing_can_be_said() -> None:
     """A case knows statuses of its own that are UNKNOWN."""
     away = Answer(statuses=frozenset({403}), note="away", verdict=Verdict.UNKNOWN)
     found = judge_answer(asked(OPENS, away), KEY, Reply(status=403))
-    assert found == (Verdict.UNKNOWN, "403 came; away")
+    assert (found.verdict, found.seen) == (Verdict.UNKNOWN, "403 came; away")
+    assert found.note == ""
 
 
 @pytest.mark.parametrize(
@@ -202,7 +207,8 @@ def test_an_answer_may_say_that_nothing_can_be_said() -> None:
 def test_a_101_has_to_be_a_good_one(reply: Reply, flaw: str) -> None:
     """Whatever a case is about, a 101 that no client can take does not pass."""
     found = judge_answer(asked(OPENS), KEY, reply)
-    assert found == (Verdict.FAIL, f"expected 101; 101 came, but {flaw}")
+    assert (found.verdict, found.expected) == (Verdict.FAIL, "101")
+    assert found.seen == f"101 came, but {flaw}"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +223,7 @@ def test_a_101_may_be_written_in_other_cases_and_lists(
 ) -> None:
     """Names, Upgrade and Connection ignore case, and Connection is a list."""
     reply = Reply(status=101, fields=fields)
-    assert judge_answer(asked(OPENS), KEY, reply)[0] is Verdict.PASS
+    assert judge_answer(asked(OPENS), KEY, reply).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(
@@ -238,20 +244,19 @@ def test_a_subprotocol_comes_from_the_offer(
 ) -> None:
     """One of those that were offered, as it is written there, or none."""
     reply = opened(*((SUBPROTOCOL, value) for value in fields))
-    verdict, sentence = judge_answer(
-        asked(OPENS, change={SUBPROTOCOL: offer}), KEY, reply
-    )
-    assert verdict is (Verdict.FAIL if flaw else Verdict.PASS)
-    assert sentence.endswith(flaw)
+    judgement = judge_answer(asked(OPENS, change={SUBPROTOCOL: offer}), KEY, reply)
+    assert judgement.verdict is (Verdict.FAIL if flaw else Verdict.PASS)
+    assert judgement.seen.endswith(flaw)
 
 
 def test_what_a_case_leaves_to_others_is_not_judged() -> None:
     """Credentials may come with a subprotocol of which the case knows nothing."""
     reply = opened((SUBPROTOCOL, "theirs"), (EXTENSIONS, DEFLATE))
-    assert judge_answer(asked(OPENS), KEY, reply) == (
-        Verdict.PASS,
+    judgement = judge_answer(asked(OPENS), KEY, reply)
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.seen == (
         "101 came (Sec-WebSocket-Protocol: theirs; "
-        "Sec-WebSocket-Extensions: permessage-deflate)",
+        "Sec-WebSocket-Extensions: permessage-deflate)"
     )
 
 
@@ -285,9 +290,9 @@ def test_extensions_come_from_the_offer(
 ) -> None:
     """Nothing that was not offered, nothing that nobody speaks, RSV1 once."""
     ask = asked(OPENS, change={EXTENSIONS: offer})
-    verdict, sentence = judge_answer(ask, KEY, opened((EXTENSIONS, answer)))
-    assert verdict is (Verdict.FAIL if flaw else Verdict.PASS)
-    assert sentence.endswith(flaw)
+    judgement = judge_answer(ask, KEY, opened((EXTENSIONS, answer)))
+    assert judgement.verdict is (Verdict.FAIL if flaw else Verdict.PASS)
+    assert judgement.seen.endswith(flaw)
 
 
 @pytest.mark.parametrize(
@@ -330,8 +335,8 @@ def test_parameters_of_deflate_accept_a_legal_offer(
 ) -> None:
     """Each parameter of the answer is legal, and fits one offer (RFC 7692 7.1)."""
     ask = asked(OPENS, change={EXTENSIONS: DEFLATE + offer})
-    verdict, _ = judge_answer(ask, KEY, opened((EXTENSIONS, DEFLATE + answer)))
-    assert verdict is (Verdict.PASS if fits else Verdict.FAIL)
+    judgement = judge_answer(ask, KEY, opened((EXTENSIONS, DEFLATE + answer)))
+    assert judgement.verdict is (Verdict.PASS if fits else Verdict.FAIL)
 
 
 @pytest.mark.parametrize(
@@ -357,12 +362,10 @@ def test_an_answer_has_what_it_must_and_lacks_what_it_must_not(
     answer = Answer(
         statuses=REFUSED, has=(("Sec-WebSocket-Version", "13"),), lacks=("X-No",)
     )
-    verdict, sentence = judge_answer(
-        asked(answer), KEY, Reply(status=426, fields=fields)
-    )
-    expected = "expected 4xx with Sec-WebSocket-Version: 13 without X-No; 426 came, but"
-    assert verdict is (Verdict.FAIL if flaw else Verdict.PASS)
-    assert sentence == (f"{expected} {flaw}" if flaw else "426 came")
+    judgement = judge_answer(asked(answer), KEY, Reply(status=426, fields=fields))
+    assert judgement.expected == "4xx with Sec-WebSocket-Version: 13 without X-No"
+    assert judgement.verdict is (Verdict.FAIL if flaw else Verdict.PASS)
+    assert judgement.seen == (f"426 came, but {flaw}" if flaw else "426 came")
 
 
 def test_a_field_may_be_wanted_whatever_it_says() -> None:
@@ -370,12 +373,10 @@ def test_a_field_may_be_wanted_whatever_it_says() -> None:
     ask = asked(Answer(statuses=frozenset({405}), has=(("Allow", ""),)))
     fields = (("Allow", "GET"),)
     good = judge_answer(ask, KEY, Reply(status=405, fields=fields))
-    assert good == (Verdict.PASS, "405 came")
+    assert (good.verdict, good.seen) == (Verdict.PASS, "405 came")
     bad = judge_answer(ask, KEY, Reply(status=405))
-    assert bad == (
-        Verdict.FAIL,
-        "expected 405 with Allow; 405 came, but Allow is missing",
-    )
+    assert (bad.verdict, bad.expected) == (Verdict.FAIL, "405 with Allow")
+    assert bad.seen == "405 came, but Allow is missing"
 
 
 @pytest.mark.parametrize(
@@ -391,9 +392,9 @@ def test_pongs_behind_a_101_are_exactly_those(
         *(Frame(Opcode.PONG, each) for each in heard),
     )
     answer = Answer(statuses=OPENED, pongs=(b"early",))
-    found, sentence = judge_answer(asked(answer), KEY, opened(frames=frames))
-    assert found is verdict
-    assert (verdict is Verdict.PASS) or "instead of 'early'" in sentence
+    found = judge_answer(asked(answer), KEY, opened(frames=frames))
+    assert found.verdict is verdict
+    assert (verdict is Verdict.PASS) or "instead of 'early'" in found.seen
 
 
 @pytest.mark.parametrize(
@@ -409,7 +410,7 @@ def test_a_connection_may_have_to_fail_behind_the_101(
 ) -> None:
     """A close frame, or the end of TCP, is how it fails."""
     answer = Answer(statuses=OPENED, fails=True)
-    assert judge_answer(asked(answer), KEY, opened(**more))[0] is verdict
+    assert judge_answer(asked(answer), KEY, opened(**more)).verdict is verdict
 
 
 @pytest.mark.parametrize(

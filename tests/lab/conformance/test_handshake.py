@@ -54,7 +54,7 @@ def test_only_variants_that_mean_the_same_have_to_open() -> None:
 def test_a_sound_server_passes(ask: Ask, soundly: Answering) -> None:
     """What the parsers of the house answer fits every row."""
     key, reply = soundly(ask)
-    assert judge_answer(ask, key, reply)[0] is Verdict.PASS
+    assert judge_answer(ask, key, reply).verdict is Verdict.PASS
 
 
 def test_a_sound_server_opens_what_it_must_and_nothing_that_it_must_not(
@@ -68,7 +68,7 @@ def test_a_sound_server_opens_what_it_must_and_nothing_that_it_must_not(
 
 def test_a_blind_server_fails_where_nothing_may_open(blindly: Answering) -> None:
     """A 101 to everything does not fit exactly where the request breaks a MUST."""
-    verdicts = {ask.id: judge_answer(ask, *blindly(ask))[0] for ask in ASKS}
+    verdicts = {ask.id: judge_answer(ask, *blindly(ask)).verdict for ask in ASKS}
     failed = {name for name, verdict in verdicts.items() if verdict is Verdict.FAIL}
     assert failed == ids(MUST_NOT_OPEN)
 
@@ -77,13 +77,13 @@ def test_a_blind_server_fails_where_nothing_may_open(blindly: Answering) -> None
 def test_an_error_of_the_server_fits_nowhere(status: int) -> None:
     """No opening handshake is a reason to fail inside."""
     for ask in ASKS:
-        assert judge_answer(ask, "", Reply(status=status))[0] is Verdict.FAIL
+        assert judge_answer(ask, "", Reply(status=status)).verdict is Verdict.FAIL
 
 
 def test_silence_fits_nowhere() -> None:
     """Each of these requests is complete, and wants an answer or an end."""
     for ask in ASKS:
-        assert judge_answer(ask, "", Reply())[0] is Verdict.FAIL
+        assert judge_answer(ask, "", Reply()).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_another_version_is_answered_with_ours(name: str) -> None:
     """A 400 without Sec-WebSocket-Version leaves a client no way on."""
     fields = (("Sec-WebSocket-Version", "13, 8"),)
     good = Reply(status=400, fields=fields)
-    assert judge_answer(BY_ID[name], "", good)[0] is Verdict.PASS
-    assert judge_answer(BY_ID[name], "", Reply(status=400))[0] is Verdict.FAIL
+    assert judge_answer(BY_ID[name], "", good).verdict is Verdict.PASS
+    assert judge_answer(BY_ID[name], "", Reply(status=400)).verdict is Verdict.FAIL
 
 
 def test_statuses_that_ask_for_a_field_have_it() -> None:
@@ -167,15 +167,17 @@ def test_statuses_that_ask_for_a_field_have_it() -> None:
         ("H.25", 405, ("Allow", "GET")),
     ):
         good = Reply(status=status, fields=(field,))
-        assert judge_answer(BY_ID[name], "", good)[0] is Verdict.PASS
-        assert judge_answer(BY_ID[name], "", Reply(status=status))[0] is Verdict.FAIL
+        assert judge_answer(BY_ID[name], "", good).verdict is Verdict.PASS
+        assert (
+            judge_answer(BY_ID[name], "", Reply(status=status)).verdict is Verdict.FAIL
+        )
 
 
 def test_who_is_sent_away_at_the_door_knows_nothing() -> None:
     """A redirect, or a 403, to a plain opening handshake is UNKNOWN."""
     for status in (302, 403):
         reply = Reply(status=status)
-        assert judge_answer(BY_ID["H.1"], "", reply)[0] is Verdict.UNKNOWN
+        assert judge_answer(BY_ID["H.1"], "", reply).verdict is Verdict.UNKNOWN
 
 
 def test_early_frames_may_be_lost_but_not_come_first(blindly: Answering) -> None:
@@ -184,6 +186,6 @@ def test_early_frames_may_be_lost_but_not_come_first(blindly: Answering) -> None
     websockets 17.4 answers the ping before its opening handshake.
     """
     ask = BY_ID["H.21"]
-    assert judge_answer(ask, *blindly(ask))[0] is Verdict.PASS
+    assert judge_answer(ask, *blindly(ask)).verdict is Verdict.PASS
     first = Reply(broken="this is not HTTP: b'\\x8a\\x05early'")
-    assert judge_answer(ask, "", first)[0] is Verdict.FAIL
+    assert judge_answer(ask, "", first).verdict is Verdict.FAIL

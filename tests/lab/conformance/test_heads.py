@@ -37,13 +37,13 @@ def test_a_sound_server_passes_and_refuses_what_breaks_a_rule(
 ) -> None:
     """What the parsers of the house answer fits every row."""
     key, reply = soundly(ask)
-    assert judge_answer(ask, key, reply)[0] is Verdict.PASS
+    assert judge_answer(ask, key, reply).verdict is Verdict.PASS
     assert ask.id not in MUST_NOT_OPEN or reply.status != 101
 
 
 def test_a_blind_server_fails_where_nothing_may_open(blindly: Answering) -> None:
     """A 101 to everything does not fit exactly where the head breaks a MUST."""
-    verdicts = {ask.id: judge_answer(ask, *blindly(ask))[0] for ask in ASKS}
+    verdicts = {ask.id: judge_answer(ask, *blindly(ask)).verdict for ask in ASKS}
     failed = {name for name, verdict in verdicts.items() if verdict is Verdict.FAIL}
     assert failed == MUST_NOT_OPEN
 
@@ -61,19 +61,19 @@ def test_a_body_that_is_read_as_frames_fails(name: str, blindly: Answering) -> N
     for payloads, verdict in pongs.items():
         frames = tuple(Frame(Opcode.PONG, payload) for payload in payloads)
         heard = Reply(status=101, fields=reply.fields, frames=frames)
-        assert judge_answer(BY_ID[name], key, heard)[0] is verdict
+        assert judge_answer(BY_ID[name], key, heard).verdict is verdict
 
 
 def test_an_error_of_the_server_fits_nowhere() -> None:
     """No head is a reason to fail inside."""
     for ask in ASKS:
-        assert judge_answer(ask, "", Reply(status=500))[0] is Verdict.FAIL
+        assert judge_answer(ask, "", Reply(status=500)).verdict is Verdict.FAIL
 
 
 def test_only_a_head_that_may_not_be_complete_may_be_met_with_silence() -> None:
     """Who does not take LF for a line's end still waits for the end."""
     silent = {
-        ask.id for ask in ASKS if judge_answer(ask, "", Reply())[0] is Verdict.PASS
+        ask.id for ask in ASKS if judge_answer(ask, "", Reply()).verdict is Verdict.PASS
     }
     assert silent == {"H.71"}
 
@@ -81,9 +81,9 @@ def test_only_a_head_that_may_not_be_complete_may_be_met_with_silence() -> None:
 def test_ending_tcp_is_a_refusal_with_a_note() -> None:
     """A connection may be closed at any time (RFC 9112 9.5), but a 400 says why."""
     for ask in ASKS:
-        verdict, sentence = judge_answer(ask, "", Reply(ending="fin"))
-        assert verdict is Verdict.PASS
-        assert ("should say why" in sentence) is (ask.id != "H.71")
+        judgement = judge_answer(ask, "", Reply(ending="fin"))
+        assert judgement.verdict is Verdict.PASS
+        assert ("should say why" in judgement.note) is (ask.id != "H.71")
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,14 @@ def test_there_are_55_rows_and_each_names_its_rule() -> None:
 def test_a_sound_server_passes(ask: Ask, soundly: Answering) -> None:
     """What the parsers of the house answer fits every row."""
     key, reply = soundly(ask)
-    assert judge_answer(ask, key, reply)[0] is Verdict.PASS
+    assert judge_answer(ask, key, reply).verdict is Verdict.PASS
 
 
 def test_a_server_that_speaks_nothing_passes_where_the_grammar_holds(
     blindly: Answering,
 ) -> None:
     """No offer has to be taken; only what is no list has to be refused."""
-    verdicts = {ask.id: judge_answer(ask, *blindly(ask))[0] for ask in ASKS}
+    verdicts = {ask.id: judge_answer(ask, *blindly(ask)).verdict for ask in ASKS}
     failed = {name for name, verdict in verdicts.items() if verdict is Verdict.FAIL}
     assert failed == BROKEN
 
@@ -71,7 +71,7 @@ def test_a_server_that_says_whatever_was_offered_is_found_out(
     passed = {
         ask.id
         for ask in ASKS
-        if judge_answer(ask, *echoed(ask, blindly, SUBPROTOCOL, EXTENSIONS))[0]
+        if judge_answer(ask, *echoed(ask, blindly, SUBPROTOCOL, EXTENSIONS)).verdict
         is Verdict.PASS
     }
     # One subprotocol, or one extension, that is offered, and nothing more.
@@ -83,9 +83,9 @@ def test_a_server_that_says_whatever_was_offered_is_found_out(
 def test_an_unknown_subprotocol_that_is_taken_is_noted(blindly: Answering) -> None:
     """It may be that somebody speaks it, but nobody can know it."""
     ask = BY_ID["N.2"]
-    verdict, sentence = judge_answer(ask, *echoed(ask, blindly, SUBPROTOCOL))
-    assert verdict is Verdict.PASS
-    assert sentence.endswith("; it takes a subprotocol that it cannot know")
+    judgement = judge_answer(ask, *echoed(ask, blindly, SUBPROTOCOL))
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.note == "it takes a subprotocol that it cannot know"
 
 
 @pytest.mark.parametrize("number", [*LEGAL])
@@ -107,25 +107,25 @@ def test_illegal_offers_are_lists_and_not_legal(
     assert isinstance(parse_parameters(offer, in_offer=True), str)
     key, reply = blindly(ask)
     agreed = (*reply.fields, (EXTENSIONS, "permessage-deflate"))
-    verdict, sentence = judge_answer(ask, key, Reply(status=101, fields=agreed))
-    assert verdict is Verdict.FAIL
-    assert "its offer is not legal" in sentence
+    judgement = judge_answer(ask, key, Reply(status=101, fields=agreed))
+    assert judgement.verdict is Verdict.FAIL
+    assert "its offer is not legal" in judgement.seen
 
 
 @pytest.mark.parametrize("number", [*ILLEGAL])
 def test_who_refuses_everything_for_an_offer_is_told(number: int) -> None:
     """The offer should be declined alone."""
     ask = BY_ID[f"N.{number}"]
-    verdict, sentence = judge_answer(ask, "", Reply(status=400))
-    assert verdict is Verdict.PASS
-    assert sentence == "400 came; it should decline the offer alone, and open"
+    judgement = judge_answer(ask, "", Reply(status=400))
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.note == "it should decline the offer alone, and open"
 
 
 @pytest.mark.parametrize("number", [*LEGAL, 14, 15, 16, 17, 18, 19, 20, 53])
 def test_a_legal_offer_is_no_reason_to_refuse(number: int) -> None:
     """A 400 to it does not pass."""
-    verdict, _ = judge_answer(BY_ID[f"N.{number}"], "", Reply(status=400))
-    assert verdict is Verdict.FAIL
+    judgement = judge_answer(BY_ID[f"N.{number}"], "", Reply(status=400))
+    assert judgement.verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("name", sorted(BROKEN))

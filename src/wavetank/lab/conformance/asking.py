@@ -12,6 +12,7 @@ import msgspec
 
 from wavetank.evidence import Verdict
 from wavetank.lab.conformance.case import Level
+from wavetank.lab.conformance.judge import Judgement
 from wavetank.wire import (
     DeflateParameters,
     Element,
@@ -204,31 +205,36 @@ def sent_key(ask: Ask, key: str) -> str:
     return ask.key or (changed.strip(" \t") if isinstance(changed, str) else key)
 
 
-def judge_answer(ask: Ask, key: str, reply: Reply) -> tuple[Verdict, str]:
+def judge_answer(ask: Ask, key: str, reply: Reply) -> Judgement:
     """Judge what came of a case.
 
     Args:
         ask: The case.
         key: That was made for it.
         reply: What came.
-
-    Returns:
-        The verdict, and a sentence: what came, and where it does not fit, what was
-        expected; where it fits and something better would have been expected, that.
     """
-    came = _seen(reply)
+    expected, came = _expected(ask), _seen(reply)
     if reply.unreached or reply.status in _LOCKED:
-        return Verdict.UNKNOWN, f"{came}; nothing can be said of the rule"
+        seen = f"{came}; nothing can be said of the rule"
+        return Judgement(verdict=Verdict.UNKNOWN, expected=expected, seen=seen)
     flaws = []
     for answer in ask.answers:
         if not _takes(answer, reply):
             continue
         flaw = next(_flaws(answer, ask, key, reply), "")
         if not flaw:
-            return answer.verdict, f"{came}; {answer.note}" if answer.note else came
+            return _fitting(answer, expected, came)
         flaws.append(flaw)
     but = f", but {flaws[0]}" if flaws else ""
-    return Verdict.FAIL, f"expected {_expected(ask)}; {came}{but}"
+    return Judgement(verdict=Verdict.FAIL, expected=expected, seen=f"{came}{but}")
+
+
+def _fitting(answer: Answer, expected: str, came: str) -> Judgement:
+    verdict, note = answer.verdict, answer.note
+    if verdict is Verdict.PASS:
+        return Judgement(verdict=verdict, expected=expected, seen=came, note=note)
+    # Where nothing can be said, the note is the reason.
+    return Judgement(verdict=verdict, expected=expected, seen=f"{came}; {note}")
 
 
 def _takes(answer: Answer, reply: Reply) -> bool:

@@ -3,6 +3,7 @@
 They refuse to know sockets; where a target has no such way its cases are skipped.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -46,6 +47,8 @@ __all__ = [
 
 _MARK = "wavetank-conformance"
 _MARKED = f'"{_MARK}"'
+
+_OTHERWISE_IN_JSON = re.compile(rb'[\x00-\x1f"\\]')
 
 _TO_ITSELF = frozenset({Capability.SUBSCRIBE, Capability.PUBLISH, Capability.OWN})
 
@@ -145,7 +148,7 @@ class _Wrapped:
 
     def obstacle(self, payload: bytes) -> str:
         """Say what of a text JSON, or the target's limits, would not let through."""
-        if any(byte < 0x20 or byte in b'"\\' for byte in payload):
+        if _OTHERWISE_IN_JSON.search(payload):
             return "the text has characters that JSON writes in another way"
         limits = self._limits
         if limits.payload is not None and len(payload) > limits.payload - self._beside:

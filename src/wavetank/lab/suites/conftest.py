@@ -3,11 +3,18 @@
 They refuse to be public: `wavetank.pytest_plugin` has those that are.
 """
 
+import asyncio
+from collections.abc import Callable, Generator, Iterator
+
 import pytest
 
+from wavetank.lab.beside import Beside
 from wavetank.lab.notebook import Notebook
+from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
-from wavetank.lab.proving import NOTEBOOK, RUN
+from wavetank.lab.proving import NOTEBOOK, RUN, name_of
+from wavetank.lab.stalling import Staller, Watched
+from wavetank.lab.target import Target
 
 try:
     import uvloop
@@ -36,3 +43,57 @@ def notebook(request: pytest.FixtureRequest) -> Notebook:
 def plan(request: pytest.FixtureRequest) -> Plan:
     """The plan of the run."""
     return request.config.stash[RUN].plan
+
+
+# What goes on beside the checks of conformance
+
+Stalled = Beside[tuple[list[Watched], float]]
+"""What became of connections that stall, and the seconds that this took."""
+
+_STALLED = pytest.StashKey[Stalled]()
+_SETTLES_WITHIN = 15.0
+
+
+@pytest.fixture(scope="module")
+def stalled(request: pytest.FixtureRequest, target: Target) -> Iterator[Stalled | None]:
+    """Connections that stall beside the checks; None where no check looks at them.
+
+    They begin with the first check of conformance: its last one has less to wait.
+    """
+    run = request.config.stash[RUN]
+    names = {name_of(item) for item in request.session.items}
+    check = "conformance.timeouts"
+    if check not in names or run.plan.polite_only:
+        yield None
+        return
+    peers = Peers(
+        target,
+        check="timeouts",
+        record=run.record,
+        now=run.now,
+        tap=run.ledger.page(check).tap,
+    )
+
+    async def watch(settle: Callable[[], None]) -> tuple[list[Watched], float]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            staller = Staller(peers, patience=run.plan.patience, on_settled=settle)
+            return await staller.run(), loop.time() - began
+        finally:
+            await peers.close()
+
+    with Beside(watch, ready_within=_SETTLES_WITHIN) as beside:
+        request.config.stash[_STALLED] = beside
+        yield beside
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Stop what goes on beside the checks before the target is ended.
+
+    Fixtures are taken down too late for that, where a session is cut short.
+    """
+    if _STALLED in session.config.stash:
+        session.config.stash[_STALLED].stop()
+    return (yield)

@@ -6,12 +6,18 @@ They refuse to know the cases: each check plays one table of them.
 import asyncio
 from collections.abc import Sequence
 
-from wavetank.evidence import Finding, Verdict
+import msgspec
+import pytest
+
+from wavetank.evidence import Finding, Histogram, Verdict
 from wavetank.lab.asking import ask
+from wavetank.lab.auditing import Ledger
+from wavetank.lab.beside import Beside
 from wavetank.lab.check import check
 from wavetank.lab.conformance import (
     close_matrix,
     closing,
+    compressed,
     deflate_rules,
     fragments,
     framing,
@@ -24,14 +30,27 @@ from wavetank.lab.conformance import (
     sequences,
     transport,
     unicode,
+    volumes,
 )
 from wavetank.lab.conformance.asking import Ask, judge_answer
 from wavetank.lab.conformance.case import Case
+from wavetank.lab.conformance.judge import Judgement
+from wavetank.lab.conformance.patience import Stall
+from wavetank.lab.conformance.traffic import TRAFFIC
+from wavetank.lab.conformance.volumes import Volume
 from wavetank.lab.conforming import AT_ONCE, Conformer, Result
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
+from wavetank.lab.plan import Plan
+from wavetank.lab.proving import RUN
+from wavetank.lab.stalling import Watched
+from wavetank.lab.streaming import EXHAUSTIVE, MESSAGES, Streamer, Weighed
+
+pytestmark = pytest.mark.usefixtures("stalled")
 
 DEADLINE = 120.0
+LONG = 1800.0
+"""Deadline where there is much to send, or long to watch."""
 MOST_TRACES = 20
 """Failed cases of a group that are shown frame by frame; others fail alike."""
 
@@ -61,14 +80,10 @@ async def _ask(peer: Peers, case: Ask) -> Finding:
     fields = list(target.headers)
     if target.origin:
         fields.append(("Origin", target.origin))
-    key, reply = await ask(url, case, tls=target.context_for(url), headers=fields)
-    verdict, seen = judge_answer(case, key, reply)
-    return Finding(
-        verdict=verdict,
-        title=f"{case.id} {case.title}",
-        seen=seen,
-        clause=f"{case.clause} ({case.level})",
+    key, reply = await ask(
+        url, case, tls=target.context_for(url), headers=fields, tap=peer.tap()
     )
+    return _judged(case, judge_answer(case, key, reply))
 
 
 async def _conform(peer: Peers, notebook: Notebook, cases: Sequence[Case]) -> None:
@@ -82,18 +97,22 @@ async def _conform(peer: Peers, notebook: Notebook, cases: Sequence[Case]) -> No
 
 def _finding(result: Result) -> Finding:
     case, judgement = result.case, result.judgement
-    title = f"{case.id} {case.title}"
     if judgement is None:
+        title = f"{case.id} {case.title}"
         return Finding(verdict=Verdict.SKIP, title=title, seen=result.skipped)
-    seen = judgement.seen
-    if judgement.note:
-        seen = f"{seen}; {judgement.note}"
+    return msgspec.structs.replace(
+        _judged(case, judgement), took=result.took, code=result.code
+    )
+
+
+def _judged(case: Ask | Case | Stall, judgement: Judgement) -> Finding:
     return Finding(
         verdict=judgement.verdict,
-        title=title,
+        title=f"{case.id} {case.title}",
         expected=judgement.expected,
-        seen=seen,
+        seen=judgement.seen,
         clause=f"{case.clause} ({case.level})",
+        note=judgement.note,
     )
 
 
@@ -173,3 +192,94 @@ async def test_transport(peer: Peers, notebook: Notebook) -> None:
 async def test_deflate(peer: Peers, notebook: Notebook) -> None:
     """Compressed messages are read as RFC 7692 has them, and RSV1 only as agreed."""
     await _conform(peer, notebook, deflate_rules.CASES)
+
+
+async def _weigh(
+    peer: Peers, notebook: Notebook, plan: Plan, table: Sequence[Volume]
+) -> list[Weighed]:
+    """Send what a table has; return what came of what was not skipped."""
+    messages = EXHAUSTIVE if plan.exhaustive else MESSAGES
+    results = await Streamer(peer, messages=messages).run(table)
+    notebook.add(*(each.finding for each in results))
+    played = [each for each in results if each.finding.verdict is not Verdict.SKIP]
+    notebook.figure("cases", len(played), "cases")
+    return played
+
+
+@check(deadline=LONG, polite=False)
+async def test_performance(peer: Peers, notebook: Notebook, plan: Plan) -> None:
+    """Large messages, many fragments and a thousand round trips come back whole."""
+    played = await _weigh(peer, notebook, plan, volumes.VOLUMES)
+    whole = [each for each in played if each.tally.came == each.tally.wanted]
+    largest = max((each.volume.size for each in whole), default=0)
+    notebook.figure("largest message that came back", largest, "bytes")
+    for size in (16, 4096):
+        both = Histogram()
+        for each in whole:
+            if each.volume.in_turn and each.volume.size == size:
+                both.merge(each.tally.latencies)
+        if both.count:
+            notebook.latencies(f"round trip of {size} bytes", both)
+
+
+async def _compress(
+    peer: Peers, notebook: Notebook, plan: Plan, table: Sequence[Volume]
+) -> None:
+    """Send what a table has, and tell how much of it came back compressed."""
+    played = await _weigh(peer, notebook, plan, table)
+    tallies = [each.tally for each in played]
+    messages = max((tally.wanted for tally in tallies), default=0)
+    notebook.figure("messages in each case", messages, "messages")
+    came = sum(tally.came for tally in tallies)
+    deflated = sum(tally.deflated for tally in tallies)
+    if came:
+        notebook.figure("came back compressed", 100 * deflated / came, "%")
+
+
+@check(deadline=LONG, polite=False)
+async def test_compression(peer: Peers, notebook: Notebook, plan: Plan) -> None:
+    """Compressed messages of all kinds and sizes come back as they were sent."""
+    await _compress(peer, notebook, plan, compressed.MATERIALS)
+
+
+@check(deadline=LONG, polite=False)
+async def test_parameters(peer: Peers, notebook: Notebook, plan: Plan) -> None:
+    """Compressed messages come back under every agreement, which is kept to."""
+    await _compress(peer, notebook, plan, compressed.PARAMETERS)
+
+
+@pytest.fixture
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """What all connections of the run have shown so far."""
+    return request.config.stash[RUN].ledger
+
+
+@check(deadline=DEADLINE)
+async def test_audit(peer: Peers, notebook: Notebook, ledger: Ledger) -> None:
+    """Every frame that the target sent on any connection of this run is legal."""
+    # Alone it would have nothing to judge; what becomes of these cases, others tell.
+    await Conformer(peer).run(TRAFFIC)
+    await peer.close()
+    notebook.add(*ledger.findings())
+    notebook.figure("connections", ledger.connections, "connections")
+
+
+# The last one: what it waits for has begun with the first.
+@check(deadline=LONG, polite=False)
+async def test_timeouts(
+    notebook: Notebook, stalled: Beside[tuple[list[Watched], float]]
+) -> None:
+    """Connections that stall are ended in time, and nobody else has to wait for it."""
+    rows, took = await stalled.result()
+    for stall, judgement, skipped, seconds, trace in rows:
+        if judgement is None:
+            title = f"{stall.id} {stall.title}"
+            notebook.add(Finding(verdict=Verdict.SKIP, title=title, seen=skipped))
+            continue
+        notebook.add(_judged(stall, judgement))
+        if seconds is not None:
+            notebook.figure(f"{stall.id} {stall.name}", seconds, "s")
+        for line in trace:
+            notebook.note(f"{stall.id} {line}")
+    notebook.figure("cases", sum(1 for each in rows if each.judgement), "cases")
+    notebook.figure("beside the other checks", took, "s")
