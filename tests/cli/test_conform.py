@@ -15,6 +15,8 @@ from wavetank.cli.conform import main
 from wavetank.cli.main import COMMANDS
 from wavetank.errors import ExitCode, UsageError
 from wavetank.lab.catalogue import catalogue
+from wavetank.lab.clients import ClientRun
+from wavetank.lab.conformance.clients import GROUPS
 from wavetank.net import held_ports
 
 WRECK = "{python} -m wavetank wreck %s --port {port}"
@@ -53,8 +55,11 @@ def proved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, list[str]]]:
     """Note what would be proved, and prove nothing."""
     noted: list[tuple[Any, list[str]]] = []
 
-    def note(flags: Mapping[str, object], *, names: Sequence[str]) -> int:
+    def note(
+        flags: Mapping[str, object], *, names: Sequence[str], is_autobahn: bool
+    ) -> int:
         noted.append((flags["target"], list(names)))
+        assert not is_autobahn
         return ExitCode.PASS
 
     monkeypatch.setattr(module, "prove", note)
@@ -168,8 +173,128 @@ def test_the_help_shows_every_group(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     printed = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in printed]
     for group in catalogue()["conformance"].values():
-        assert any(
-            line.split() == [group.name, *group.title.split()] for line in printed
-        )
-    assert "conform" in COMMANDS
+        assert [group.name, *group.title.split()] in rows
+    for name, clients in GROUPS.items():
+        assert [name, *clients.title.split()] in rows
+    assert "client" in COMMANDS["conform"]
+
+
+# Clients
+
+CLIENT = """
+import sys
+from websockets.sync.client import connect
+with connect(sys.argv[1]) as connection:
+    for message in connection:
+        connection.send(message)
+"""
+
+
+@pytest.fixture
+def client(nobodys_settings: Path) -> str:
+    """The command of a client that echoes on one connection."""
+    (nobodys_settings / "client.py").write_text(CLIENT)
+    return "{python} client.py {url}"
+
+
+def test_a_client_is_tested_and_reported(
+    client: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the same words, and into the same files."""
+    argv = ["--client", client, "pings", "--output", "there", "--format", "autobahn"]
+    assert main(argv) == ExitCode.PASS
+    (folder,) = Path("there").glob("clients_*")
+    told = json.loads((folder / "test_summary.json").read_text())
+    assert list(told["suites"]["clients"]["checks"]) == ["pings"]
+    assert told["target"]["given"] == client
+    assert (folder / "report.html").exists()
+    (agent,) = json.loads((folder / "index.json").read_text()).values()
+    assert agent["2.1"]["behavior"] == "OK"
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"target   {client}\n")
+    assert "PASS     clients.pings" in printed
+    assert f"report   {folder}/report.html" in printed
+
+
+def test_a_client_that_never_connects_ends_in_4(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With its last words."""
+    argv = ["--client", "sh -c 'echo out of order' {url}", "pings"]
+    assert main(argv) == ExitCode.NOT_READY
+    captured = capsys.readouterr()
+    assert "ended with status 0 before it connected" in captured.out
+    assert "  out of order" in captured.err
+
+
+def test_a_second_interruption_is_obeyed(
+    client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done until then is reported."""
+
+    def interrupted(_: ClientRun) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClientRun, "conform", interrupted)
+    assert main(["--client", client, "pings"]) == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("argv", "groups"),
+    [([], list(GROUPS)), (["unicode", "pings"], ["unicode", "pings"])],
+)
+def test_groups_of_a_client_may_be_named(
+    client: str, monkeypatch: pytest.MonkeyPatch, argv: list[str], groups: list[str]
+) -> None:
+    """All where none is."""
+    asked: list[object] = []
+
+    def note(run: ClientRun) -> None:
+        asked.extend(run._groups)
+
+    monkeypatch.setattr(ClientRun, "conform", note)
+    main(["--client", client, *argv])
+    assert asked == [name for name in GROUPS if name in groups]
+
+
+@pytest.mark.parametrize(
+    ("argv", "problems"),
+    [
+        (
+            ["--client", "c {url}", "ws://a/"],
+            ["--client and a URL: give one of the two"],
+        ),
+        (
+            ["--client", "c {url}", "--target", "ws://a/"],
+            ["--client and a URL: give one of the two"],
+        ),
+        (
+            ["--client", "c {url}", "--serve", "s {port}"],
+            ["--client and --serve: give one of the two"],
+        ),
+        (
+            ["--client", "c", "unicod", "--token", "t"],
+            [
+                "--client c: the client has to be told {url}, or {port}",
+                "--token: says nothing about a client; leave it out",
+                "there is no group of cases 'unicod'; did you mean unicode?",
+            ],
+        ),
+        (["--client", "c {url}", "pongs"], ["there is no group of cases 'pongs'"]),
+        (["--client", ""], ["--client: the command is empty"]),
+    ],
+)
+def test_mistakes_about_a_client_are_told_before_anything_starts(
+    argv: list[str], problems: list[str]
+) -> None:
+    """All at once."""
+    with pytest.raises(UsageError) as caught:
+        main(argv)
+    told = [
+        problem.partition("; did you mean pings")[0]
+        for problem in caught.value.problems
+    ]
+    assert told == problems
+    assert not Path("results").exists()

@@ -32,7 +32,7 @@ _ADVICE = {
 
 COMMANDS: dict[str, str] = {
     "run": "prove a WebSocket server: the embedded hub, --serve CMD or --target URL",
-    "conform": "test a WebSocket server against RFC 6455 and RFC 7692, case by case",
+    "conform": "test a WebSocket server or client against RFC 6455 and RFC 7692",
     "report": "make the reports of a results folder again, from its journal alone",
     "hub": "start the hub",
     "sub": "print what is published to topics",
