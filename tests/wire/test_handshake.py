@@ -100,6 +100,11 @@ def test_server_takes_a_sound_request() -> None:
     assert judge_request(request()) == Upgrade(accept=ACCEPT, host="example:8765")
 
 
+def test_server_reads_a_higher_minor_version_as_its_own() -> None:
+    """RFC 9110 2.5: HTTP/1.2 can be read by who knows HTTP/1.1."""
+    assert judge_request(request(version="HTTP/1.2")) == judge_request(request())
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -133,6 +138,7 @@ def test_server_takes_both_forms_of_a_target(target: str) -> None:
         (request(method="POST"), 405),
         (request(method="get"), 405),
         (request(version="HTTP/1.0"), 505),
+        (request(version="HTTP/0.9"), 505),
         (request(version="HTTP/2.0"), 505),
         (request(target="*"), 400),
         (request(target="example:80"), 400),

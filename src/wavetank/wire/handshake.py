@@ -132,7 +132,8 @@ def _judge_line(request: Request) -> Refusal | None:
     """Judge method, version and target."""
     if request.method != "GET":
         return Refusal(405, "a WebSocket is opened with GET", (("Allow", "GET"),))
-    if request.version != "HTTP/1.1":
+    # RFC 9110 2.5: a higher minor version is read as the one that is known.
+    if not request.version.startswith("HTTP/1.") or request.version == "HTTP/1.0":
         return Refusal(505, "a WebSocket is opened over HTTP/1.1")
     target = request.target
     if "#" in target or not target.startswith(("/", "http://", "https://")):
