@@ -284,6 +284,10 @@ def test_groups_of_a_client_may_be_named(
         ),
         (["--client", "c {url}", "pongs"], ["there is no group of cases 'pongs'"]),
         (["--client", ""], ["--client: the command is empty"]),
+        (
+            ["--client", "c {url}", "performance"],
+            ["the group of cases 'performance' is for servers alone"],
+        ),
     ],
 )
 def test_mistakes_about_a_client_are_told_before_anything_starts(

@@ -68,8 +68,8 @@ class Trial:
             await guest.write(encode_refusal(Refusal(410, "all is played")))
             await guest.leave()
             return
-        host = guest.url.removeprefix("ws://")
-        self.asked.append(Asked(head=head, host=host, is_early=guest.has_unread))
+        is_early = guest.has_unread
+        self.asked.append(Asked(head=head, port=guest.port, is_early=is_early))
         if isinstance(head, Request) and "Sec-WebSocket-Key" in head.headers:
             self.played.append(await play(guest, head, row))
         self.masks.add(guest.masks)

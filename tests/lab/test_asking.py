@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from wavetank.evidence import Verdict
+from wavetank.dialects import Echo
+from wavetank.evidence import Record, Verdict
 from wavetank.lab import asking
-from wavetank.lab.asking import ask
+from wavetank.lab.asking import Asker, ask
 from wavetank.lab.conformance import handshake, heads, negotiation
 from wavetank.lab.conformance.asking import (
     OPENED,
@@ -20,6 +21,8 @@ from wavetank.lab.conformance.asking import (
     judge_answer,
     row,
 )
+from wavetank.lab.peers import Peers
+from wavetank.lab.target import Target
 from wavetank.net import ThrowAwayAuthority, find_dynamic_port, release_port
 from wavetank.wire import Opcode, encode_frame
 
@@ -360,3 +363,72 @@ async def test_every_case_can_be_asked(served: Serve, table: Any) -> None:
         if judgement.verdict is not Verdict.PASS:
             failed[case.id] = judgement.seen
     assert set(failed) <= NOT_PASSED_BY_WEBSOCKETS, failed
+
+
+# Many, and a second time
+
+
+@pytest.fixture
+async def asker(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Asker]]:
+    """Return who asks a target, soon again; its connections are ended."""
+    monkeypatch.setattr(asking, "_BREATH", 0.01)
+    made: list[Peers] = []
+
+    def make(url: str, **options: Any) -> Asker:
+        target = Target(url=url, dialect=Echo(), origin="https://a.example")
+        made.append(Peers(target, check="asks", record=records.append, now=float))
+        return Asker(made[-1], **options)
+
+    yield make
+    for peers in made:
+        await peers.close()
+
+
+async def test_a_target_with_room_for_one_connection_is_asked_alone(
+    asker: Callable[..., Asker], rude: Any
+) -> None:
+    """Sixteen at once found no room, and 99 of 131 cases were unknown."""
+    busy = 0
+
+    async def open_one(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal busy
+        busy += 1
+        try:
+            if busy > 1:
+                writer.write(b"HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n")
+            else:
+                writer.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n")
+            await reader.read()
+        finally:
+            busy -= 1
+
+    asks = [row(f"X.{n}", "It refuses.", "RFC 6455", REFUSES) for n in range(6)]
+    found = await asker(await rude(open_one)).run(asks)
+    assert [each.verdict for each in found] == [Verdict.PASS] * 6
+
+
+async def test_a_target_that_was_silent_once_may_have_been_slow(
+    asker: Callable[..., Asker], rude: Any
+) -> None:
+    """It is asked once more, and after that not again and again."""
+    guests = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal guests
+        guests += 1
+        if guests == 2:
+            writer.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    refused = row("X.9", "It refuses.", "RFC 6455", REFUSES)
+    slow = asker(await rude(serve), within=0.3)
+    (found,) = await slow.run([refused])
+    assert found.verdict is Verdict.PASS
+    silent = await slow.run([refused] * 9)
+    assert {each.verdict for each in silent} == {Verdict.FAIL}
+    assert guests == 2 + 9 + asking._VAIN
+    assert repr(slow).startswith("<Asker ws://")

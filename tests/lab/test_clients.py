@@ -17,6 +17,7 @@ from wavetank.evidence import Summary, exit_code, fold, read_journal
 from wavetank.lab import clients as module
 from wavetank.lab.clients import ClientRun
 from wavetank.lab.conformance.clients import GROUPS, Group, Sum
+from wavetank.lab.crew import Crew
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.plan import Plan
 from wavetank.lab.run import Run
@@ -178,18 +179,30 @@ def test_a_client_that_stays_away_is_given_up(
     summary = prove(command, "framing", "pings")
     assert verdicts(summary) == {"framing": "UNKNOWN", "pings": "UNKNOWN"}
     seen = summary.suites["clients"].checks["pings"].findings[-1].seen
-    assert seen == "the client does not connect any more"
+    assert seen == "the client did not come for it any more"
     assert exit_code(summary) == 3
 
 
 def test_a_client_that_hangs_is_started_anew(
     prove: Prove, echo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A note says so."""
-    monkeypatch.setattr(module, "_QUIET", 1.0)
-    summary = prove(echo(visits=8, then="input = open('/dev/zero').read()"), "pings")
+    """As often as it takes; one note says so."""
+    monkeypatch.setattr(module, "_QUIET", 2.0)
+    starts: list[int] = []
+    wake = ClientRun._wake
+
+    async def count(run: ClientRun, crew: Crew) -> None:
+        starts.append(crew.running)
+        await wake(run, crew)
+
+    monkeypatch.setattr(ClientRun, "_wake", count)
+    hang = "import threading; threading.Event().wait()"
+    summary = prove(echo(visits=2, then=hang), "pings")
     assert verdicts(summary) == {"pings": "PASS"}
-    assert "it did not connect again, and was started anew" in summary.notes
+    words = "it did not come for the next case, and was started anew"
+    assert summary.notes.count(words) == 1
+    # Who hangs behind each case is not awaited one by one.
+    assert starts[:2] == [1, 4]
 
 
 def test_a_client_that_is_killed_fails_the_run(
@@ -245,7 +258,7 @@ def test_a_driver_is_known_by_what_it_asks(prove: Prove, tmp_path: Path) -> None
         "import sys\n"
         "from websockets.sync.client import connect\n"
         "with connect(sys.argv[1] + '/getCaseCount') as connection:\n"
-        "    count = int(connection.recv())\n"
+        "    print(count := int(connection.recv()))\n"
         "for case in range(1, min(count, 7) + 1):\n"
         "    try:\n"
         "        with connect(f'{sys.argv[1]}/runCase?case={case}&agent=a') as ws:\n"
@@ -253,7 +266,6 @@ def test_a_driver_is_known_by_what_it_asks(prove: Prove, tmp_path: Path) -> None
         "                ws.send(message)\n"
         "    except Exception:\n"
         "        pass\n"
-        "print(json := count)\n"
     )
     command = f"{shlex.quote(sys.executable)} {shlex.quote(str(file))} {{url}}"
     summary = prove(command, "framing")
@@ -261,6 +273,32 @@ def test_a_driver_is_known_by_what_it_asks(prove: Prove, tmp_path: Path) -> None
     assert summary.target.dialect == "driver for Autobahn"
     assert summary.target_end is not None
     assert [json.loads(line) for line in summary.target_end.output] == [16, 9, 2]
+
+
+DRIVER_THAT_COUNTS = """
+import sys
+from websockets.sync.client import connect
+while True:
+    with connect(sys.argv[1] + '/getCaseCount') as connection:
+        connection.recv()
+    {then}
+"""
+
+
+@pytest.mark.parametrize("then", ["break", "pass"])
+def test_a_driver_that_plays_nothing_is_given_up(
+    prove: Prove, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """One that counts and ends, or counts on, was started and awaited for ever once."""
+    monkeypatch.setattr(module, "_FRUITLESS", 0.5)
+    file = tmp_path / "driver.py"
+    file.write_text(DRIVER_THAT_COUNTS.format(then=then))
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(file))} {{url}}"
+    summary = prove(command, "pings")
+    assert verdicts(summary) == {"pings": "UNKNOWN"}
+    seen = {each.seen for each in summary.suites["clients"].checks["pings"].findings}
+    assert seen == {"the client did not come for it any more"}
+    assert exit_code(summary) == 3
 
 
 def test_sums_without_a_word_are_no_groups() -> None:

@@ -98,6 +98,11 @@ def test_placeholders_are_filled_in(template: str, command: list[str] | None) ->
         ("", "--client: the command is empty"),
         ("client", "--client client: the client has to be told {url}, or {port}"),
         ("client '{url}", "--client client '{url}: no closing quotation"),
+        (
+            "node client.js {ulr}",
+            "--client node client.js {ulr}: the client has to be told {url}, or "
+            "{port}; did you mean {url}?",
+        ),
     ],
 )
 def test_a_command_that_cannot_work_is_a_mistake(template: str, problem: str) -> None:

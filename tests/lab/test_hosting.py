@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from wavetank.lab import hosting as module
 from wavetank.lab import welcoming
+from wavetank.lab.conformance import worklist
 from wavetank.lab.conformance.case import (
     Case,
     End,
@@ -85,6 +86,13 @@ AGREED = Opening(
     opens=True,
     change={"Sec-WebSocket-Extensions": "{agreed}"},
     wants=("permessage-deflate",),
+)
+UNOFFERED = Opening(
+    id="T.8",
+    title="It is answered.",
+    clause="RFC 6455 4.1",
+    opens=False,
+    spared=("permessage-deflate",),
 )
 
 
@@ -245,6 +253,48 @@ async def test_what_is_doubtful_is_played_once_more(open_desk: Open) -> None:
     assert len(desk.played) == 1
 
 
+async def stay_silent(url: str) -> None:
+    """Open a connection, and do nothing on it to its end."""
+    async with await RudePeer.connect(url) as silent:
+        await silent.open()
+        await silent.ended(DEADLINE)
+
+
+SLOW = tuple(
+    case(number, text("a"), outcomes=(Outcome(heard=(Text(b"a"),)),))
+    for number in range(20, 24)
+)
+
+
+async def test_a_slow_client_gets_as_many_second_looks_as_it_needs(
+    open_desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for so many alone, one that is slow each time failed the rest once."""
+    monkeypatch.setattr(worklist, "_MOST_VAIN", 1)
+    desk = await open_desk(*SLOW, within=SOON)
+    await visit(desk.host.url)
+    for _ in SLOW:
+        await stay_silent(desk.host.url)
+    assert desk.played == []
+    await loop(desk.host.url)
+    assert desk.verdicts == dict.fromkeys(("T.20", "T.21", "T.22", "T.23"), "PASS")
+
+
+async def test_a_client_that_stays_silent_is_not_awaited_for_ever(
+    open_desk: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind some second looks in vain, what the first ones saw stands."""
+    monkeypatch.setattr(worklist, "_MOST_VAIN", 2)
+    desk = await open_desk(*SLOW, within=SOON)
+    await visit(desk.host.url)
+    for _ in range(len(SLOW) + 2):
+        await stay_silent(desk.host.url)
+    await desk.rest()
+    assert desk.verdicts == dict.fromkeys(("T.20", "T.21", "T.22", "T.23"), "FAIL")
+    assert desk.hosting.worklist.is_done
+    assert len(desk.played) == len(SLOW)
+
+
 async def test_a_second_look_that_shows_nothing_undoes_nothing(
     open_desk: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +362,7 @@ async def test_a_client_that_never_opens_is_given_up(open_desk: Open) -> None:
     ("said", "why"),
     [
         (b"\x16\x03\x01\x02", "this is TLS, where plain HTTP was expected"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "it has no key"),
+        (b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "it has no key"),
     ],
 )
 async def test_what_cannot_be_answered_is_told(
@@ -351,6 +401,56 @@ async def test_who_says_nothing_is_nobody(
         await peer.ended(DEADLINE)
     assert desk.hosting.connections == 0
     assert desk.hosting.asked == []
+
+
+async def test_plain_http_is_nobody(open_desk: Open) -> None:
+    """A look whether somebody is there failed K.6 once, and cost a case each time."""
+    desk = await open_desk(HELLO)
+    for _ in range(4):
+        async with await RudePeer.connect(desk.host.url) as peer:
+            await peer.write(b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b" 404 " in await peer.read(DEADLINE)
+    assert desk.hosting.refusal == ""
+    assert desk.hosting.connections == 0
+    await loop(desk.host.url)
+    assert desk.verdicts == {"T.1": "PASS"}
+    assert len(desk.hosting.asked) == desk.hosting.connections
+
+
+async def test_a_client_that_offers_subprotocols_gets_one(open_desk: Open) -> None:
+    """As a browser insists: it never opened once, and no case was played."""
+    desk = await open_desk(HELLO, RIGHT)
+    chosen: set[str | None] = set()
+
+    async def visit_chat() -> None:
+        async with connect(desk.host.url, subprotocols=["chat", "more"]) as connection:  # type: ignore[list-item]
+            chosen.add(connection.subprotocol)
+            async for message in connection:
+                await connection.send(message)
+
+    async with asyncio.timeout(DEADLINE):
+        while not desk.hosting.worklist.is_done:
+            with suppress(ConnectionClosed, InvalidHandshake):
+                await visit_chat()
+    assert chosen == {"chat"}
+    assert desk.verdicts == {"T.1": "PASS", "T.6": "PASS"}
+
+
+async def test_what_a_client_says_on_its_own_is_no_echo(open_desk: Open) -> None:
+    """Its greeting failed each case of a ping once."""
+    desk = await open_desk(HELLO, PING, within=SOON)
+
+    async def greet() -> None:
+        async with connect(desk.host.url) as connection:
+            await connection.send("hello, here I am")
+            async for message in connection:
+                await connection.send(message)
+
+    async with asyncio.timeout(DEADLINE):
+        while not desk.hosting.worklist.is_done:
+            with suppress(ConnectionClosed, InvalidHandshake):
+                await greet()
+    assert desk.verdicts == {"T.1": "SKIP", "T.4": "PASS"}
 
 
 async def test_requests_are_kept_within_a_bound(
@@ -401,6 +501,34 @@ async def test_a_driver_gets_what_it_asks_for(open_desk: Open) -> None:
     assert desk.verdicts == {"T.1": "PASS", "T.3": "FAIL", "T.9": "PASS", "T.4": "PASS"}
     (meeting,) = desk.meetings
     assert meeting.is_driver
+
+
+async def test_a_driver_may_offer_less_while_it_counts(open_desk: Open) -> None:
+    """What it offers for a case counts: all of deflate was SKIP once."""
+    desk = await open_desk(DEFLATED, AGREED, UNOFFERED, HELLO)
+    url = desk.host.url
+    async with connect(f"{url}/getCaseCount", compression=None) as connection:
+        assert await connection.recv() == "4"
+    for number in (1, 2, 3):
+        assert await visit(f"{url}/runCase?case={number}") == 101
+    await visit(f"{url}/runCase?case=4", compression=None)
+    await desk.rest()
+    assert desk.verdicts == {"T.5": "PASS", "T.7": "PASS", "T.8": "SKIP", "T.1": "PASS"}
+
+
+async def test_what_a_driver_does_not_offer_is_skipped(open_desk: Open) -> None:
+    """With a connection that is only opened and closed."""
+    desk = await open_desk(DEFLATED, AGREED)
+    url = desk.host.url
+    assert await ask(f"{url}/getCaseCount") == ["2"]
+    for number in (1, 2):
+        await visit(f"{url}/runCase?case={number}", compression=None)
+    await desk.rest()
+    assert {each.skipped for each in desk.played} == {
+        "the client does not offer permessage-deflate"
+    }
+    (status,) = await ask(f"{url}/getCaseStatus?case=2")
+    assert json.loads(status) == {"behavior": "UNIMPLEMENTED"}
 
 
 async def test_a_driver_that_is_started_again_goes_on(open_desk: Open) -> None:

@@ -1,7 +1,9 @@
 """Peers of a check: opened as the options say, and all ended."""
 
 import asyncio
+import gc
 import http
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -390,6 +392,18 @@ async def test_closing_ends_every_peer_however_it_was_opened(
     assert "closed" in repr(raw)
     async with asyncio.timeout(5.0):
         await everybody.wait()
+
+
+async def test_a_closed_peer_is_held_by_nobody(peers: Open, served: Serve) -> None:
+    """What each had left unread was kept until the check's end, a MiB for each case."""
+    ours = peers(Target(url=await served(echo), dialect=Bare()))
+    first = await ours.raw()
+    gone = weakref.ref(first)
+    await first.close()
+    del first
+    await ours.raw()
+    gc.collect()
+    assert gone() is None
 
 
 async def test_every_peer_is_listened_in_on_by_somebody_of_its_own(

@@ -444,6 +444,37 @@ async def test_a_target_that_is_there_is_waited_for_a_part_more(
         assert table.verdict == verdict
 
 
+@pytest.mark.parametrize(("count", "verdict"), [(3, "PASS"), (9, "UNKNOWN")])
+async def test_a_target_that_is_slow_and_goes_on_is_not_silent(
+    seat: Seat, rudely: Rudely, clock: Any, count: int, verdict: str
+) -> None:
+    """It answered each ping in time, and all of them together too late.
+
+    There is an end to that, and then nothing is known of it.
+    """
+
+    async def take_time(guest: Any) -> None:
+        await guest.shake_hands()
+        while frame := await guest.frame():
+            for _ in range(20):  # long enough for what was sent to be read
+                await asyncio.sleep(0)
+            clock.leap(0.8 * DEADLINE)
+            is_ping = frame.opcode == Opcode.PING
+            guest.send(Opcode.PONG if is_ping else frame.opcode, frame.payload)
+            if not is_ping:
+                break
+
+    payloads = [str(number).encode() for number in range(count)]
+    outcome = Outcome(heard=tuple(map(Pong, payloads)))
+    table = await seat(
+        await rudely(take_time), *map(ping, payloads), outcomes=(outcome,)
+    )
+    said = await table.play()
+    await table.rude.close()
+    assert table.verdict == verdict, said
+    assert ("still going on" in said.obstacle) is (verdict == "UNKNOWN")
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [

@@ -240,6 +240,30 @@ async def test_what_keeps_others_waiting_is_withdrawn(
     assert "withdrawn" in seen(rows["T.8"])
 
 
+@pytest.mark.parametrize("turns_away", [True, False])
+async def test_a_target_with_room_for_one_connection_is_left_to_others(
+    watch: Watch, rudely: Any, turns_away: bool
+) -> None:
+    """Whoever stayed there would have kept it from all other checks of the run."""
+    place = asyncio.Lock()
+
+    async def serve_one(guest: Any) -> None:
+        if turns_away and place.locked():
+            return
+        async with place:
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                await guest.shake_hands()
+                while (frame := await guest.frame()) is not None:
+                    is_ping = frame.opcode == Opcode.PING
+                    guest.send(Opcode.PONG if is_ping else frame.opcode, frame.payload)
+
+    rows = await watch(await rudely(serve_one), within=0.3)
+    told = {name: row for name, row in rows.items() if name != "T.6"}
+    assert {verdict(row) for row in told.values()} == {"UNKNOWN"}
+    assert "no room for a second connection" in seen(rows["T.8"])
+    assert "no room for a second connection" in seen(rows["T.17"])
+
+
 class Moody:
     """A target that answers everybody for a while, and then nobody, or few."""
 

@@ -292,6 +292,24 @@ async def test_a_limit_that_is_stated_passes_with_a_note(
     assert all(each.finding.note.startswith("it does not") for each in results)
 
 
+async def test_a_limit_counts_where_the_target_goes_away_behind_it(
+    stream: Stream, rudely: Rudely
+) -> None:
+    """Our answer could not be sent any more, and its end was not looked for then."""
+
+    async def state_and_go(guest: Any) -> None:
+        await guest.shake_hands()
+        await guest.frame()
+        guest.send(Opcode.CLOSE, encode_close(1009))
+        await guest.writer.drain()
+        guest.drop()
+
+    rows = [volume(number, count=1, size=5000) for number in range(20)]
+    results = await stream(await rudely(state_and_go), *rows)
+
+    assert verdicts(results) == ["PASS"] * 20
+
+
 async def test_a_connection_that_is_cut_fails(stream: Stream, rudely: Rudely) -> None:
     """It was not even said why."""
 

@@ -177,6 +177,16 @@ async def test_a_guest_that_is_gone_can_be_left(listen: Listen) -> None:
     assert await guest.leave() is Ending.RESET
 
 
+async def test_a_guest_says_what_it_is_and_where_it_came(listen: Listen) -> None:
+    """It called itself a rude peer once."""
+    guests: asyncio.Queue[Guest] = asyncio.Queue()
+    host = await listen(told(guests))
+    async with await RudePeer.connect(host.url):
+        guest = await guests.get()
+        assert repr(guest) == "<Guest the client open>"
+        assert guest.port == host.port
+
+
 async def test_a_guest_is_cut_when_its_host_is_done_with_it(listen: Listen) -> None:
     """At the end of what the host does, and not before."""
     ready = asyncio.Event()

@@ -499,8 +499,10 @@ async def test_writing_to_a_server_that_does_not_read_is_bounded(
 async def test_after_our_own_end_nothing_can_be_asked_of_a_peer(heard: Any) -> None:
     """Using it any further is our mistake; closing twice does nothing."""
     peer = await RudePeer.connect(heard[0])
+    assert not peer.is_closed
     await peer.close()
     await peer.close()
+    assert peer.is_closed
     with pytest.raises(LocalError, match="closed by this side"):
         await peer.write(b"a")
     with pytest.raises(LocalError, match="closed by this side"):

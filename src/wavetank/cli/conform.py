@@ -55,9 +55,7 @@ def main(argv: Sequence[str]) -> int:
     problems += _problems_of_client(typed.client, flags) if is_client else []
     groups: Collection[str] = GROUPS if is_client else catalogue()[_SUITE]
     problems += [
-        f"there is no group of cases {word!r}{nearest(word, groups)}"
-        for word in words
-        if word not in groups
+        _problem_of_group(word, groups) for word in words if word not in groups
     ]
     if problems:
         raise UsageError(problems)
@@ -93,6 +91,13 @@ def _parser() -> Parser:
         help="write index.json, too, with the names of Autobahn's fields",
     )
     return parser
+
+
+def _problem_of_group(word: str, groups: Collection[str]) -> str:
+    """Say that there is no such group, or that it is for servers alone."""
+    if word in catalogue()[_SUITE]:
+        return f"the group of cases {word!r} is for servers alone"
+    return f"there is no group of cases {word!r}{nearest(word, groups)}"
 
 
 def _problems_of_client(command: str, flags: Mapping[str, object]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Asks a target for a WebSocket, rightly or wrongly, and tells what came of it.
+"""Asks a target for WebSockets, rightly or wrongly, and tells what came of it.
 
 It refuses to know what should come: it sends a case, and listens.
 """
@@ -10,7 +10,16 @@ import ssl
 from collections.abc import Sequence
 
 from wavetank.errors import RemoteError
-from wavetank.lab.conformance.asking import Ask, Reply, arguments
+from wavetank.evidence import Verdict
+from wavetank.lab.conformance.asking import (
+    Ask,
+    Reply,
+    arguments,
+    is_evidence,
+    judge_answer,
+)
+from wavetank.lab.conformance.judge import Judgement
+from wavetank.lab.peers import Peers
 from wavetank.net import ConnectionEnded, RudePeer, Tap
 from wavetank.wire import (
     Frame,
@@ -21,7 +30,16 @@ from wavetank.wire import (
     Response,
 )
 
-__all__ = ["ask"]
+__all__ = ["Asker", "ask"]
+
+_AT_ONCE = 16
+"""Opening handshakes at once."""
+_WITHIN = 3.0
+"""Seconds to connect, to send, for the answer, and for frames."""
+_VAIN = 4
+"""Looks alone, in a row, that showed nothing; then no other is taken."""
+_BREATH = 0.1
+"""Seconds in which a target may get room again, more each time in vain."""
 
 _is_length = re.compile(r"[0-9]{1,18}").fullmatch
 
@@ -31,6 +49,63 @@ _BODY_WITHIN = 0.5
 """Seconds for what follows the head of a refusal: it is only shown."""
 _SHOWN = 60
 """Bytes that are shown of what is no answer."""
+
+
+class Asker:
+    """Asks with many opening handshakes, each on a connection of its own.
+
+    Args:
+        peers: Whose target, and on whose behalf.
+        at_once: How many side by side.
+        within: Seconds that the target has for a reaction.
+    """
+
+    def __init__(
+        self, peers: Peers, *, at_once: int = _AT_ONCE, within: float = _WITHIN
+    ) -> None:
+        self._peers = peers
+        self._room = asyncio.Semaphore(at_once)
+        self._within = within
+
+    async def run(self, asks: Sequence[Ask]) -> list[Judgement]:
+        """Ask with all of them, and return what came of each, in their order.
+
+        Where nothing came, or no room was left, it is asked again, alone; a target
+        that is like that alone, too, is not asked on and on.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._ask_one(case)) for case in asks]
+        looks = [task.result() for task in tasks]
+        vain = 0
+        for index, case in enumerate(asks):
+            while not looks[index][1] and vain < _VAIN:
+                await asyncio.sleep(_BREATH * vain)
+                looks[index] = await self._ask_one(case)
+                vain = 0 if looks[index][1] else vain + 1
+        return [judgement for judgement, _ in looks]
+
+    async def _ask_one(self, case: Ask) -> tuple[Judgement, bool]:
+        """Return what came of a case, and whether that will not change."""
+        target = self._peers.target
+        url = target.address(tls=False)
+        fields = list(target.headers)
+        if target.origin:
+            fields.append(("Origin", target.origin))
+        async with self._room:
+            key, reply = await ask(
+                url,
+                case,
+                tls=target.context_for(url),
+                headers=fields,
+                timeout=self._within,
+                tap=self._peers.tap(),
+            )
+        judgement = judge_answer(case, key, reply)
+        return judgement, judgement.verdict is Verdict.PASS or is_evidence(reply)
+
+    def __repr__(self) -> str:
+        """Show whom it asks."""
+        return f"<Asker {self._peers.target.url}>"
 
 
 async def ask(

@@ -287,6 +287,11 @@ class Bystanders:
         """End the resident's connection."""
         await self._stack.aclose()
 
+    @property
+    def are_two(self) -> bool:
+        """Whether a newcomer was served beside a resident, if there was any."""
+        return bool(self.residing.obstacle) or not self.coming.obstacle
+
     async def look(self, *, within: float, with_newcomer: bool = True) -> bool:
         """Look whether they are served.
 

@@ -20,6 +20,7 @@ from wavetank.evidence import (
 )
 from wavetank.lab.conformance.case import Need
 from wavetank.lab.conformance.clients import GROUPS, Sum
+from wavetank.lab.conformance.findings import finding_of
 from wavetank.lab.conformance.judge import Judgement
 from wavetank.lab.conformance.masks import judge_masks
 from wavetank.lab.conformance.requests import judge_requests
@@ -48,13 +49,21 @@ _STEP = 0.02
 _QUIET = 5.0
 """Seconds without any connection after which a client is started anew."""
 
+_STARTS = 4
+"""Once it has hung, so many times what its first start took is enough, and a bit."""
+
+_BIT = 0.5
+
+_FRUITLESS = 60.0
+"""Likewise without any case, though it connects: it asks for them, and plays none."""
+
 _VAIN = 3
-"""Starts that bring no connection, one after the other, and it is given up."""
+"""Starts that bring no case, one after the other, and it is given up."""
 
 _MOST_TRACES = 20
 """Failed cases of a group that are shown frame by frame; others fail alike."""
 
-_GONE = "the client does not connect any more"
+_GONE = "the client did not come for it any more"
 
 
 class ClientRun:
@@ -82,10 +91,11 @@ class ClientRun:
         rows = [row for group in self._groups.values() for row in group.rows]
         self._hosting = Hosting(Worklist(rows), self._done, self._greet, within=within)
         self._url = ""
-        self._began = 0.0
+        self._began = self._took = 0.0
+        self._quiet = _QUIET
         self._seen = 0
         self._vain = 0
-        self._has_died = False
+        self._has_died = self._has_hung = False
 
     def conform(self) -> None:
         """Start the client, play all cases with it, and end it again."""
@@ -160,13 +170,14 @@ class ClientRun:
     def _greet(self, meeting: Meeting) -> None:
         """Take note of what the client is like."""
         needs = meeting.needs - {Need.PLAIN, Need.TAKEOVER}
+        self._took = time.monotonic() - self._began
         self._run.record(
             TargetReady(
                 at=self._run.now(),
                 url=self._url,
                 dialect="driver for Autobahn" if meeting.is_driver else "client",
                 capabilities=sorted(need.value for need in needs),
-                took=time.monotonic() - self._began,
+                took=self._took,
             )
         )
 
@@ -184,35 +195,45 @@ class ClientRun:
         """Keep the client going until all is played, or it does not come any more."""
         hosting, most = self._hosting, 1
         assert hosting.met is not None, "it was met"
+        abreast = 1 if hosting.met.is_driver else SIDE_BY_SIDE
         while not hosting.worklist.is_done:
             for ended in await crew.reap():
                 self._note_death(ended)
-                if not hosting.met.is_driver:
-                    most = SIDE_BY_SIDE
+                most = abreast
                 self._count_start()
             if self._is_quiet(crew):
-                self._note("it did not connect again, and was started anew")
-                await crew.stop()
-                self._count_start()
+                most = abreast
+                await self._wake(crew)
             if self._vain >= _VAIN + most - 1 and not hosting.open:
                 return
             while crew.running < min(most, hosting.worklist.waiting):
                 crew.start()
-                hosting.idle_since = time.monotonic()
+                hosting.idle_since = hosting.played_at = time.monotonic()
             await self._news()
 
+    async def _wake(self, crew: Crew) -> None:
+        """End a client that hangs; who hangs behind each case is soon known to."""
+        if not self._has_hung:
+            self._has_hung = True
+            self._note("it did not come for the next case, and was started anew")
+        await crew.stop()
+        self._count_start()
+        soon = _STARTS * self._took + _BIT
+        self._quiet = _QUIET if self._vain else min(_QUIET, soon)
+
     def _count_start(self) -> None:
-        """Count a start as made in vain, unless somebody has connected since."""
-        if self._hosting.connections == self._seen:
+        """Count a start as made in vain, unless a case was played since."""
+        if self._hosting.played == self._seen:
             self._vain += 1
         else:
-            self._seen, self._vain = self._hosting.connections, 0
+            self._seen, self._vain = self._hosting.played, 0
 
     def _is_quiet(self, crew: Crew) -> bool:
-        """Tell whether processes run, and nobody has connected for long."""
-        if self._hosting.open or not crew.running:
-            return False
-        return time.monotonic() - self._hosting.idle_since > _QUIET
+        """Tell whether processes run, and nobody has come for a case for long."""
+        now, hosting = time.monotonic(), self._hosting
+        is_idle = not hosting.open and now - hosting.idle_since > self._quiet
+        is_fruitless = now - hosting.played_at > _FRUITLESS
+        return crew.running > 0 and (is_idle or is_fruitless)
 
     def _note_death(self, ended: Ended) -> None:
         """Take note of a process that was killed; it may end as it likes otherwise."""
@@ -307,17 +328,10 @@ def _missing(row: Row, why: str) -> Played:
 
 
 def _finding(played: Played) -> Finding:
-    row, judgement = played.row, played.judgement
-    title = f"{row.id} {row.title}"
-    if judgement is None:
-        return Finding(verdict=Verdict.SKIP, title=title, seen=played.skipped)
-    return Finding(
-        verdict=judgement.verdict,
-        title=title,
-        expected=judgement.expected,
-        seen=judgement.seen,
-        clause=f"{row.clause} ({row.level})",
-        note=judgement.note,
+    return finding_of(
+        played.row,
+        played.judgement,
+        skipped=played.skipped,
         took=played.took,
         code=played.code,
     )

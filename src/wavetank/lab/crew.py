@@ -12,11 +12,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from wavetank.errors import nearest
 from wavetank.lab.process import TargetProcess
 
 __all__ = ["Crew", "Ended", "command_of", "problem_of"]
 
 _PLACEHOLDER = re.compile(r"\{(url|host|port|python)\}")
+_any_word = re.compile(r"\{\w+\}")
+_TOLD = ("{url}", "{port}")
 _GRACE = 1.0
 _LINES = 60
 
@@ -30,7 +33,10 @@ def problem_of(template: str) -> str:
     if not words:
         return "--client: the command is empty"
     if not {"url", "port"} & set(_PLACEHOLDER.findall(template)):
-        return f"--client {template}: the client has to be told {{url}}, or {{port}}"
+        found = (nearest(word, _TOLD) for word in _any_word.findall(template))
+        meant = next(filter(None, found), "")
+        needed = "the client has to be told {url}, or {port}"
+        return f"--client {template}: {needed}{meant}"
     return ""
 
 

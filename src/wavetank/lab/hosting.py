@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from wavetank.evidence import Verdict
-from wavetank.lab.conformance.case import Binary, Need, Text
-from wavetank.lab.conformance.clients import ECHOES, PROBE
+from wavetank.lab.conformance.case import Need
+from wavetank.lab.conformance.clients import ECHOES, PROBE, echoes_of
 from wavetank.lab.conformance.echoes import Mirror, Nowhere, Way, reason_to_skip
 from wavetank.lab.conformance.errands import (
     Count,
@@ -31,7 +31,7 @@ from wavetank.lab.conformance.openings import (
     agreement,
     reason_to_leave_out,
 )
-from wavetank.lab.conformance.requests import Asked
+from wavetank.lab.conformance.requests import Asked, is_about_websockets
 from wavetank.lab.conformance.worklist import Row, Worklist
 from wavetank.lab.conforming import AT_ONCE, WITHIN
 from wavetank.lab.welcoming import Played, play_case, play_opening, tell
@@ -82,9 +82,11 @@ class Hosting:
         refusal: Why no case can be played; "" while one can.
         asked: Opening handshakes of all connections.
         masks: Masks of all frames.
-        connections: How many have said something.
-        open: How many are there now.
-        idle_since: When the last one left, or came, by the loop's clock.
+        connections: How many have asked for a WebSocket.
+        open: How many of them are there now.
+        idle_since: When the last one left, or came, by ``time.monotonic``.
+        played: How often a case was played to its end, second looks too.
+        played_at: When the last one was, likewise.
         news: Set whenever one of these changes.
     """
 
@@ -103,7 +105,8 @@ class Hosting:
         self.masks = Masks()
         self.connections = 0
         self.open = 0
-        self.idle_since = time.monotonic()
+        self.idle_since = self.played_at = time.monotonic()
+        self.played = 0
         self.news = asyncio.Event()
         self._done = done
         self._greet = greet
@@ -123,6 +126,10 @@ class Hosting:
             return
         if head is None:
             return
+        if isinstance(head, Request) and not is_about_websockets(head):
+            # Whether somebody is there, or which icon a page has, is no handshake.
+            await self._refuse(guest, Refusal(404, "only WebSockets are here"))
+            return
         self.connections += 1
         self.open += 1
         self._tell_news()
@@ -138,10 +145,9 @@ class Hosting:
         self.news.set()
 
     async def _receive(self, guest: Guest, head: Request | Refusal) -> None:
-        host = guest.url.removeprefix("ws://")
         if len(self.asked) < _MOST_ASKED:
             is_early = guest.has_unread
-            self.asked.append(Asked(head=head, host=host, is_early=is_early))
+            self.asked.append(Asked(head=head, port=guest.port, is_early=is_early))
         if isinstance(head, Refusal) or "Sec-WebSocket-Key" not in head.headers:
             why = head.text if isinstance(head, Refusal) else "it has no key"
             await self._turn_away(guest, f"its request cannot be answered: {why}")
@@ -178,20 +184,19 @@ class Hosting:
             if self._failed >= _TRIES:
                 self.refusal = "it connects, and never opens: no frame of it came"
             return None
-        kinds = {type(heard) for heard in played.heard}
-        echoes = {Text: Need.ECHO, Binary: Need.BINARY}
-        return frozenset(need for kind, need in echoes.items() if kind in kinds)
+        return echoes_of(played.heard)
 
     def _note_meeting(
         self, request: Request, echoes: frozenset[Need], *, is_driver: bool
     ) -> None:
         """Take note, and leave out what says nothing to such a client."""
         needs = {Need.PLAIN, *echoes}
-        if not isinstance(agreement(DEFLATE, request), str):
+        # A driver may offer more when it runs a case than when it counts them.
+        if is_driver or not isinstance(agreement(DEFLATE, request), str):
             needs |= {Need.DEFLATE, Need.TAKEOVER}
         self.met = Meeting(frozenset(needs), is_driver)
         self._greet(self.met)
-        for row in self.worklist.rows():
+        for row in () if is_driver else self.worklist.rows():
             reason = self._reason_to_skip(row, request)
             if reason:
                 self.worklist.leave_out(row)
@@ -216,7 +221,7 @@ class Hosting:
             if self._failed >= _TRIES:
                 self.refusal = why
         elif row := self.worklist.take():
-            self._finish(_unknown(row, why))
+            await self._end(_unknown(row, why))
         await self._refuse(guest, Refusal(400, why))
 
     # Playing.
@@ -274,9 +279,7 @@ class Hosting:
         except Exception as error:  # noqa: BLE001 - a crashed case is a finding
             why = f"the case crashed: {type(error).__name__}: {error}"
             played = _unknown(row, why)
-        self._finish(played)
-        async with self._changed:
-            self._changed.notify_all()
+        await self._end(played)
 
     async def _play_one(
         self, guest: Guest, request: Request, row: Row, within: float
@@ -287,9 +290,17 @@ class Hosting:
         way: Way = Mirror() if ECHOES & self.met.needs else Nowhere()
         return await play_case(guest, request, row, way=way, within=within)
 
+    async def _end(self, played: Played) -> None:
+        """End a case, and let those look who wait for another."""
+        self._finish(played)
+        async with self._changed:
+            self._changed.notify_all()
+
     def _finish(self, played: Played) -> None:
         """Keep what a case came to, or have a second look at it."""
         row = played.row
+        self.played += 1
+        self.played_at = time.monotonic()
         before = self._results.get(row.id)
         self._results[row.id] = played
         if played.is_doubtful and self.worklist.again(row):
@@ -300,6 +311,8 @@ class Hosting:
             played = self._results[row.id] = before
         self.worklist.done(row)
         self._done(played)
+        for given_up in self.worklist.give_up():
+            self._done(self._results[given_up.id])
 
     async def _refuse(self, guest: Guest, refusal: Refusal) -> None:
         with contextlib.suppress(ConnectionEnded, TimeoutError):

@@ -182,6 +182,8 @@ class Peers:
             max_kept=kept,
             tap=self.tap(),
         )
+        # What a closed one has left unread may be large, and is nobody's any more.
+        self._rude = [each for each in self._rude if not each.is_closed]
         self._rude.append(rude)
         return rude
 

@@ -58,6 +58,10 @@ _PARTS = 3
 there; if it is, it has one part more."""
 
 
+_LONGEST = 6
+"""Times its patience that a target has that goes on, however slowly."""
+
+
 class Player:
     """One case on one connection.
 
@@ -288,8 +292,13 @@ class Player:
         return True
 
     async def _finish(self) -> None:
-        """Bring the connection to its end, by whoever has to end it."""
-        until = time.monotonic() + self._within
+        """Bring the connection to its end, by whoever has to end it.
+
+        Each message that is waited for has all the time, and so has the answer to our
+        close frame: who is slow and goes on is not silent.
+        """
+        longest = time.monotonic() + _LONGEST * self._within
+        until, done = time.monotonic() + self._within, 0
         may_ask = self._may_be_asked()
         has_to_fail = all(each.end is End.FAILED for each in self._case.outcomes)
         silence = _SUSPICIOUS if has_to_fail else self._within / _PARTS
@@ -298,9 +307,12 @@ class Player:
             if transcript.is_alive and has_to_fail:
                 return
             if transcript.is_alive:
-                # Nothing is wrong with that, and what is late now is not on its way.
+                # Nothing is wrong with that, and what is late now is not on its way;
+                # but for the answer to our close frame, which stood behind the ping.
                 transcript.is_alive = False
-                until = min(until, time.monotonic() + self._within / _PARTS)
+                is_last = transcript.has_closed
+                latest, part = (longest, 1) if is_last else (until, _PARTS)
+                until = min(latest, time.monotonic() + self._within / part)
                 continue
             if not transcript.has_closed and (
                 transcript.has_answer or may_still_fit(self._case, transcript)
@@ -308,6 +320,9 @@ class Player:
                 await self._close()
             if transcript.has_closed and transcript.has_answer:
                 self._part()
+            if self._progress() > done:
+                done = self._progress()
+                until = min(time.monotonic() + self._within, longest)
             may_ask = may_ask and not transcript.has_closed
             wait = min(left, silence) if may_ask else left
             try:
@@ -319,6 +334,15 @@ class Player:
                 if may_ask:
                     may_ask = False
                     await self._write(self._frame(Opcode.PING, self._probe))
+        if until == longest:
+            words = f"it was still going on after {_LONGEST * self._within:g} s"
+            self._transcript.obstacle = words
+
+    def _progress(self) -> int:
+        """Count what was waited for and came, and our close frame."""
+        wanted = max(len(each.heard) for each in self._case.outcomes)
+        came = min(len(self._transcript.heard), wanted)
+        return came + self._transcript.has_closed
 
     def _may_be_asked(self) -> bool:
         """Tell whether a ping can be put behind the steps, to see who is there."""

@@ -123,7 +123,10 @@ class Staller:
         others = Bystanders(self._peers, way=self._way, within=self._within)
         try:
             async with self._lag, others:
-                await self._stall_beside(others)
+                if others.are_two:
+                    await self._stall_beside(others)
+                else:
+                    self._give_up(others)
         finally:
             for rude in self._open:
                 await rude.close()
@@ -132,6 +135,13 @@ class Staller:
             self._judged_service(RESIDENT, others.residing),
             self._judged_service(NEWCOMERS, others.coming),
         ]
+
+    def _give_up(self, others: Bystanders) -> None:
+        """Leave the target to other uses: whoever stalls would take its only place."""
+        why = f"it has no room for a second connection: {others.coming.obstacle}"
+        others.residing.obstacle = why
+        for seen in self._seen.values():
+            seen.obstacle = why
 
     async def _stall_beside(self, others: Bystanders) -> None:
         """Let them stall until they are ended, and see to the others all the while."""

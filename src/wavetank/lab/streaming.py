@@ -388,9 +388,11 @@ class _Stream:
 
     async def _end(self) -> None:
         """Send our close frame, the first or the answer, and wait for the end."""
-        with suppress(LocalError, ConnectionEnded, TimeoutError):
-            if not self._is_inside:  # nothing can be said in the middle of a frame
+        if not self._is_inside:  # nothing can be said in the middle of a frame
+            # Who has gone already is heard to its end all the same.
+            with suppress(LocalError, ConnectionEnded, TimeoutError):
                 await self._close()
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
                 while await self._hear(self._patience):
                     pass

@@ -23,6 +23,8 @@ from wavetank.lab.conformance.openings import (
     answer_bytes,
     has_opened,
     judge_opening,
+    reason_to_leave_out,
+    right_fields,
 )
 from wavetank.lab.conformance.tracing import Tracing
 from wavetank.lab.conformance.worklist import Row
@@ -33,7 +35,6 @@ from wavetank.wire import (
     DeflateParameters,
     Opcode,
     Request,
-    accept_key,
     encode_close,
     encode_frame,
     encode_parameters,
@@ -118,14 +119,7 @@ async def _accept(
     behind: bytes = b"",
 ) -> None:
     """Answer an opening handshake as a server has to (RFC 6455 4.2.2)."""
-    fields = [
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        (
-            "Sec-WebSocket-Accept",
-            accept_key(request.headers.all("Sec-WebSocket-Key")[0]),
-        ),
-    ]
+    fields = right_fields(request)
     if agreed is not None:
         fields.append((EXTENSIONS, encode_parameters(agreed)))
     guest.start_frames(rsv1=agreed is not None)
@@ -243,6 +237,10 @@ async def play_opening(
         opening: The row.
         within: Seconds that the client has for a reaction.
     """
+    reason = reason_to_leave_out(opening, request)
+    if reason:
+        await tell(guest, request, "", within=within)
+        return Played(opening, skipped=reason)
     began = time.monotonic()
     lag = Lag()
     async with lag:

@@ -40,6 +40,11 @@ class Guest(RudePeer):
         self._has_left = False
 
     @property
+    def port(self) -> int:
+        """Where the client connected to."""
+        return self._address.port
+
+    @property
     def has_unread(self) -> bool:
         """Whether something came that nobody has read."""
         return bool(self._stream.incoming)

@@ -147,6 +147,11 @@ class RudePeer:
         return self._stream.ending
 
     @property
+    def is_closed(self) -> bool:
+        """Whether this side has closed or reset the connection."""
+        return self._is_closed
+
+    @property
     def dropped(self) -> int:
         """Bytes that came and were not kept, because there were too many."""
         return self._stream.dropped + self._dropped
@@ -376,7 +381,7 @@ class RudePeer:
     def __repr__(self) -> str:
         """Show where to and in which state."""
         state = "closed" if self._is_closed else self._stream.ending or "open"
-        return f"<RudePeer {self._where} {state}>"
+        return f"<{type(self).__name__} {self._where} {state}>"
 
     @property
     def _where(self) -> str:

@@ -199,7 +199,12 @@ def test_an_answer_may_say_that_nothing_can_be_said() -> None:
             f"Sec-WebSocket-Accept is '{ACCEPT}', '{ACCEPT}' instead of {ACCEPT}",
         ),
         (
-            opened(frames=(Frame(3, violations=(Violation(1002, "no", "5"),)),)),
+            opened(
+                frames=(
+                    Frame(2, violations=(Violation(1009, "large", "10.4"),)),
+                    Frame(3, violations=(Violation(1002, "no", "5"),)),
+                )
+            ),
             "a frame is wrong: no",
         ),
     ],

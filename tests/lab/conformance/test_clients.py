@@ -2,8 +2,18 @@
 
 from collections import Counter
 
-from wavetank.lab.conformance.case import Case, Need, frames_of
-from wavetank.lab.conformance.clients import GROUPS, PROBE, Sum
+import pytest
+
+from wavetank.lab.conformance.case import (
+    Binary,
+    Case,
+    Heard,
+    Need,
+    Pong,
+    Text,
+    frames_of,
+)
+from wavetank.lab.conformance.clients import GROUPS, PROBE, Sum, echoes_of
 
 ROWS = [row for group in GROUPS.values() for row in group.rows]
 
@@ -54,3 +64,24 @@ def test_answers_that_do_not_open_come_last() -> None:
 def test_the_probe_asks_for_one_thing_of_each_kind() -> None:
     """Ping, text and binary, without a mask."""
     assert [frame.opcode for frame in frames_of(PROBE.steps)] == [9, 1, 2]
+
+
+WORD = b"wavetank"
+
+
+@pytest.mark.parametrize(
+    ("heard", "echoes"),
+    [
+        ([Pong(WORD), Text(WORD), Binary(WORD)], {Need.ECHO, Need.BINARY}),
+        ([Text(WORD), Text(WORD)], {Need.ECHO}),
+        ([Binary(WORD), Pong(b"any")], {Need.BINARY}),
+        ([], set()),
+        ([Text(b"hello"), Text(WORD), Binary(WORD)], set()),
+        ([Text(b"tick"), Text(b"tick")], set()),
+    ],
+)
+def test_an_echo_is_what_was_said_and_nothing_else(
+    heard: list[Heard], echoes: set[Need]
+) -> None:
+    """A client that greets, or answers otherwise, failed every case of an echo once."""
+    assert echoes_of(heard) == echoes

@@ -550,6 +550,42 @@ def test_the_judge_takes_pongs_as_the_rfc_lets_them_come(
     assert may_still_fit(judged, Transcript(heard=[*heard])) is (expected[0] == PASS)
 
 
+def refused(*heard: Heard, **changes: Any) -> Transcript:
+    """Return what came where the target says that a message is too big."""
+    changes = {"is_first": False, "has_closed": False, "code": 1009} | changes
+    return answered(*heard, **changes)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "verdict"),
+    [
+        (refused(HELLO), PASS),
+        (refused(HELLO, Pong(b"a")), PASS),
+        (refused(), PASS),
+        (refused(HELLO, Text(b"x" * 4096)), FAIL),  # then nothing was too big
+        (refused(Text(b"other")), FAIL),
+        (refused(HELLO, code=1002), FAIL),
+        (refused(HELLO, ending=""), FAIL),
+        (refused(HELLO, is_first=True), FAIL),
+        (refused(HELLO, has_answer=False, code=None), FAIL),
+    ],
+)
+def test_the_judge_takes_a_stated_limit_for_a_large_message(
+    transcript: Transcript, verdict: Verdict
+) -> None:
+    """Group 9 did so, and the same server failed with 64 KiB in other groups."""
+    large = Outcome(heard=(HELLO, Text(b"x" * 4096)))
+    found = judge(case(OPEN, large), transcript)
+    assert found.verdict is verdict
+    if verdict is PASS:
+        assert found.note == "it does not take messages of this size"
+
+
+def test_the_judge_takes_no_limit_that_makes_no_sense() -> None:
+    """Whoever refuses five bytes is broken."""
+    assert judge(case(OPEN), refused()).verdict is FAIL
+
+
 def test_the_judge_knows_its_own_code_where_the_target_has_to_object() -> None:
     """Who sends it back has answered a close frame that it has to refuse."""
     refused = case(FAILED, steps=(close(3000, b"\xff"),))

@@ -35,9 +35,11 @@ CLOSE = encode_frame(Opcode.CLOSE, b"\x03\xea", mask=b"abcd")
 OPENINGS = (*answers.OPENINGS, *agreements.OPENINGS)
 
 
-def asked(extensions: str = "", key: str = KEY) -> Request:
+def asked(extensions: str = "", key: str = KEY, subprotocols: str = "") -> Request:
     """Return a client's request."""
     fields = [("Host", "a"), ("Sec-WebSocket-Key", key)]
+    if subprotocols:
+        fields.append(("Sec-WebSocket-Protocol", subprotocols))
     if extensions:
         fields.append(("Sec-WebSocket-Extensions", extensions))
     return Request("GET", "/", "HTTP/1.1", Headers(fields))
@@ -58,6 +60,26 @@ def test_an_answer_is_right_where_nothing_is_changed() -> None:
         b"Connection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     )
+
+
+def test_an_answer_takes_the_first_subprotocol() -> None:
+    """Unless it changes that: no browser that offers some opens without one."""
+    chat = asked(subprotocols="chat, superchat")
+    assert b"Sec-WebSocket-Protocol: chat\r\n" in answer_bytes(opening(), chat)
+    for change in (None, "other"):
+        changed = opening(change={"Sec-WebSocket-Protocol": change})
+        assert b"chat" not in answer_bytes(changed, chat)
+    (bare,) = [row for row in OPENINGS if row.id == "K.58"]
+    assert answer_bytes(bare, chat).count(b"\r\n") == 2
+
+
+@pytest.mark.parametrize(("offered", "bits"), [("", 10), ("=9", 9), ("=15", 10)])
+def test_a_window_is_no_wider_than_offered(offered: str, bits: int) -> None:
+    """A client that says 9 is right not to open on 10 (RFC 7692 7.1.2.2)."""
+    request = asked(f"permessage-deflate; client_max_window_bits{offered}")
+    (row,) = [row for row in OPENINGS if row.id == "K.98"]
+    answer = answer_bytes(row, request)
+    assert f"permessage-deflate; client_max_window_bits={bits}\r\n".encode() in answer
 
 
 def test_an_answer_is_changed_line_by_line() -> None:

@@ -5,8 +5,13 @@ import random
 
 import pytest
 
-from wavetank.lab.conformance.requests import RULES, Asked, judge_requests
-from wavetank.wire import HeadReader, Refusal, Request
+from wavetank.lab.conformance.requests import (
+    RULES,
+    Asked,
+    is_about_websockets,
+    judge_requests,
+)
+from wavetank.wire import Headers, HeadReader, Refusal, Request
 
 RIGHT = (
     "GET /chat HTTP/1.1\r\nHost: 127.0.0.1:7\r\nUpgrade: websocket\r\n"
@@ -27,7 +32,7 @@ def asked(
     )
     head = HeadReader().feed(text.encode())
     assert isinstance(head, Request | Refusal)
-    return Asked(head=head, host="127.0.0.1:7", is_early=early)
+    return Asked(head=head, port=7, is_early=early)
 
 
 def verdicts(*requests: Asked) -> dict[str, str]:
@@ -56,6 +61,8 @@ def test_right_requests_keep_every_rule() -> None:
         ("/chat", "chat", "K.4"),
         ("Host: 127.0.0.1:7", "Host: 127.0.0.1", "K.5"),
         ("Host: 127.0.0.1:7", "Hosts: a", "K.5"),
+        ("Host: 127.0.0.1:7", "Host: localhost:8", "K.5"),
+        ("Host: 127.0.0.1:7", "Host: 128.0.0.1:7", "K.5"),
         ("websocket", "h2c", "K.6"),
         ("keep-alive, Upgrade", "keep-alive", "K.7"),
         ("==", "=", "K.8"),
@@ -107,8 +114,30 @@ def test_what_no_request_has_is_skipped() -> None:
         text = plain.format(key=base64.b64encode(DICE.randbytes(16)).decode())
         head = HeadReader().feed((text + "\r\n").encode())
         assert isinstance(head, Request)
-        requests.append(Asked(head=head, host="127.0.0.1:7"))
+        requests.append(Asked(head=head, port=7))
     assert verdicts(*requests) == dict.fromkeys(("K.12", "K.13", "K.14"), "SKIP")
+
+
+@pytest.mark.parametrize("name", ["localhost", "LocalHost", "127.0.0.1"])
+def test_a_client_that_was_told_the_port_alone_names_the_host(name: str) -> None:
+    """Such a client says localhost as it likes, and failed K.5 for it once."""
+    assert verdicts(asked("127.0.0.1", name), asked()) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "is_one"),
+    [
+        ("User-Agent", False),
+        ("Connection", False),
+        ("UPGRADE", True),
+        ("sec-websocket-key", True),
+        ("Sec-WebSocket-Version", True),
+    ],
+)
+def test_an_opening_handshake_is_known_by_its_fields(field: str, is_one: bool) -> None:
+    """Whatever is wrong with it; a page's icon is asked for without any of them."""
+    request = Request("GET", "/", "HTTP/1.1", Headers([("Host", "a"), (field, "b")]))
+    assert is_about_websockets(request) is is_one
 
 
 @pytest.mark.parametrize(

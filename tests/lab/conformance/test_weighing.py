@@ -20,7 +20,7 @@ from wavetank.lab.conformance.weighing import (
 )
 
 ROWS = {each.id: each for each in (*VOLUMES, *MATERIALS)}
-LARGE, FRAGMENTED, COMPRESSED = ROWS["9.1.6"], ROWS["9.3.1"], ROWS["12.1.1"]
+LARGE, FRAGMENTED, COMPRESSED = ROWS["9.1.6"], ROWS["9.3.1"], ROWS["12.1.5"]
 
 
 def weighed(sent: list[Heard], came: list[Heard]) -> Tally:
@@ -151,8 +151,17 @@ def test_a_limit_leaves_nothing_to_say_of_compression() -> None:
 
     assert found.verdict is Verdict.SKIP
     assert found.seen == (
-        "the target does not take 32 times a message of 16 bytes (1009)"
+        "the target does not take 32 times a message of 4096 bytes (1009)"
     )
+
+
+@pytest.mark.parametrize("name", ["9.7.1", "9.7.2", "9.8.5", "12.1.1", "12.1.4"])
+def test_a_limit_that_makes_no_sense_is_none(name: str) -> None:
+    """A server that closed with 1008 on every text passed all round trips of texts."""
+    found = judged(ROWS[name], wanted=32, code=1008, **THEIRS)
+
+    assert found.verdict is Verdict.FAIL
+    assert "its close frame 1008" in found.seen
 
 
 SILENT = {"has_answer": False, "has_closed": False}

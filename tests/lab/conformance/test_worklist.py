@@ -48,13 +48,37 @@ def test_a_doubtful_case_gets_a_second_look_and_no_third() -> None:
     assert not left.is_done
 
 
-def test_second_looks_are_bounded() -> None:
+def test_second_looks_in_vain_are_bounded() -> None:
     """Who needs them again and again is not slow, but like that."""
-    many = rows(module._SECOND_LOOKS + 1)
+    many = rows(module._MOST_VAIN + 2)
+    left = Worklist(many)
+    for row in many[:-1]:
+        assert left.take() is row
+        assert left.again(row)
+    for row in many[:-2]:
+        assert left.give_up() == ()
+        left.take_named(0, row.id)
+        assert not left.again(row)
+        left.done(row)
+    assert left.give_up() == (many[-2],)
+    assert left.take() is many[-1]
+    assert not left.again(many[-1])
+    left.done(many[-1])
+    assert left.is_done
+
+
+def test_second_looks_that_show_something_are_as_many_as_it_takes() -> None:
+    """A slow client is not given up."""
+    many = rows(3 * module._MOST_VAIN)
     left = Worklist(many)
     for row in many:
         left.take()
-        assert left.again(row) is (row is not many[-1])
+        assert left.again(row)
+    for row in many:
+        assert left.take() is row
+        left.done(row)
+    assert left.give_up() == ()
+    assert left.is_done
 
 
 def test_a_case_that_was_not_played_waits_again() -> None:

@@ -7,12 +7,11 @@ from typing import Final
 
 from wavetank.lab.conformance.answers import opening
 from wavetank.lab.conformance.case import Level
-from wavetank.lab.conformance.openings import DEFLATE, EXTENSIONS
+from wavetank.lab.conformance.openings import DEFLATE, EXTENSIONS, SUBPROTOCOL
 
 __all__ = ["OPENINGS"]
 
 _CLIENT: Final = "RFC 6455 4.1"
-_SUBPROTOCOL: Final = "Sec-WebSocket-Protocol"
 _NOBODYS: Final = "wavetank-nobody-speaks-this"
 _BITS: Final = "client_max_window_bits"
 
@@ -22,14 +21,14 @@ _SUBPROTOCOLS = (
         "An answer with a subprotocol that was not offered does not open.",
         _CLIENT,
         opens=False,
-        change={_SUBPROTOCOL: _NOBODYS},
+        change={SUBPROTOCOL: _NOBODYS},
     ),
     opening(
         88,
         "An answer with two subprotocols that were not offered does not open.",
         _CLIENT,
         opens=False,
-        change={_SUBPROTOCOL: (_NOBODYS, f"{_NOBODYS}-either")},
+        change={SUBPROTOCOL: (_NOBODYS, f"{_NOBODYS}-either")},
     ),
     opening(
         89,
@@ -37,7 +36,7 @@ _SUBPROTOCOLS = (
         "RFC 6455 4.2.2",
         opens=False,
         level=Level.MAY,
-        change={_SUBPROTOCOL: ""},
+        change={SUBPROTOCOL: ""},
     ),
 )
 
@@ -118,7 +117,7 @@ _AGREED = (
         "An answer with a client's window of 10 bits, which it offered, opens.",
         "RFC 7692 7.1.2.2",
         opens=True,
-        change={EXTENSIONS: f"{{agreed}}; {_BITS}=10"},
+        change={EXTENSIONS: f"{{agreed}}; {_BITS}={{bits}}"},
         wants=(DEFLATE, _BITS),
     ),
     opening(

@@ -6,7 +6,7 @@ They refuse to know subprotocols and extensions, and how a client is judged.
 from typing import Any, Final
 
 from wavetank.lab.conformance.case import Level
-from wavetank.lab.conformance.openings import Opening
+from wavetank.lab.conformance.openings import SUBPROTOCOL, Opening
 
 __all__ = ["OPENINGS", "opening"]
 
@@ -212,7 +212,7 @@ _FIELDS = (
         "An answer without any field does not open.",
         _CLIENT,
         opens=False,
-        change={"Upgrade": None, "Connection": None, _ACCEPT: None},
+        change={"Upgrade": None, "Connection": None, _ACCEPT: None, SUBPROTOCOL: None},
     ),
 )
 

@@ -12,6 +12,7 @@ from wavetank.wire import Opcode
 
 __all__ = [
     "BROKEN",
+    "LEAST_LIMIT",
     "NOT_UTF8",
     "Binary",
     "Case",
@@ -170,6 +171,10 @@ BROKEN = frozenset({1002})
 
 NOT_UTF8 = frozenset({1007})
 """Close codes for text that is none."""
+
+LEAST_LIMIT = 4096
+"""Bytes of a message that any target takes; a limit below is none of its own but a
+fault (RFC 6455 10.4 lets everybody have limits, and names none)."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from wavetank.lab.conformance.case import (
     Case,
     End,
     HalfClose,
+    Heard,
     Need,
     Outcome,
     Pong,
@@ -43,7 +44,7 @@ from wavetank.lab.conformance.mirrored import mirrored
 from wavetank.lab.conformance.worklist import Row
 from wavetank.wire import encode_frame
 
-__all__ = ["ECHOES", "GROUPS", "PROBE", "Group", "Sum"]
+__all__ = ["ECHOES", "GROUPS", "PROBE", "Group", "Sum", "echoes_of"]
 
 _WORD: Final = b"wavetank"
 
@@ -61,6 +62,19 @@ _WORD: Final = b"wavetank"
 """What a client is first met with: is it there, and does it echo?"""
 
 ECHOES: Final = frozenset({Need.ECHO, Need.BINARY})
+
+_ECHOED: Final = {Text(_WORD): Need.ECHO, Binary(_WORD): Need.BINARY}
+
+
+def echoes_of(heard: Iterable[Heard]) -> frozenset[Need]:
+    """Return what came back of the probe.
+
+    Nothing does where other messages come, too: nobody could tell them from echoes.
+    """
+    messages = {each for each in heard if not isinstance(each, Pong)}
+    if not messages <= _ECHOED.keys():
+        return frozenset()
+    return frozenset(_ECHOED[each] for each in messages)
 
 
 class Sum(enum.StrEnum):

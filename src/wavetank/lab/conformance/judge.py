@@ -9,6 +9,7 @@ import msgspec
 
 from wavetank.evidence import Verdict
 from wavetank.lab.conformance.case import (
+    LEAST_LIMIT,
     Case,
     End,
     HalfClose,
@@ -24,6 +25,9 @@ from wavetank.lab.conformance.hearing import Transcript
 from wavetank.wire import Opcode, describe_close, may_be_sent
 
 __all__ = ["Judgement", "judge", "may_still_fit"]
+
+_TOO_BIG = 1009
+"""The close code for a limit (RFC 6455 7.4.1, 10.4)."""
 
 _SHOWN = 24
 """Bytes of a payload that a sentence shows."""
@@ -62,6 +66,8 @@ def judge(case: Case, transcript: Transcript) -> Judgement:
     # Whoever takes the others along has not failed a connection, but crashed.
     if not transcript.faults and transcript.is_served is not False:
         note = _find_note(case, transcript)
+        if note is None and _is_limit(case, transcript):
+            note = "it does not take messages of this size"
         if note is None and case.level is Level.SHOULD and _is_right(case, transcript):
             note = f"it should be: {expected}"
     return Judgement(
@@ -86,6 +92,22 @@ def _find_note(case: Case, transcript: Transcript) -> str | None:
     if found is not None and case.level is not Level.MAY:
         return found
     return "" if found is not None else None
+
+
+def _is_limit(case: Case, transcript: Transcript) -> bool:
+    """Tell whether the target said, in the place of a large message, that it is."""
+    is_theirs = transcript.has_answer and not transcript.is_first
+    if not (is_theirs and transcript.code == _TOO_BIG and transcript.ending):
+        return False
+    came = [each for each in transcript.heard if not isinstance(each, Pong)]
+    for outcome in case.outcomes:
+        wanted = [each for each in outcome.heard if not isinstance(each, Pong)]
+        missing = wanted[len(came) :]
+        if wanted[: len(came)] == came and any(
+            len(each.data) >= LEAST_LIMIT for each in missing
+        ):
+            return True
+    return False
 
 
 def _is_right(case: Case, transcript: Transcript) -> bool:

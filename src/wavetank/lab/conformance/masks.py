@@ -17,8 +17,11 @@ from wavetank.lab.conformance.case import Level
 __all__ = ["RULES", "Masks", "Rule", "judge_masks"]
 
 _MOST: Final = 100_000
-_BY_CHANCE: Final = 3
-"""How often something that is rare by chance may happen before it is none."""
+_NEVER: Final = 1e-12
+"""What a good client does by chance in so few runs is no chance."""
+_KEYS: Final = 2**32
+_ALIKE: Final = 3
+"""Steps that may be alike: four of 100,000 are so in one run of 10 ** 10."""
 _ENOUGH: Final = 64
 """Keys from which on bits that never differ are no chance (496 * 2 ** -63)."""
 
@@ -32,6 +35,7 @@ class Masks(msgspec.Struct):
     Attributes:
         lines: Of each connection.
         left_out: How many there was no room for.
+        kept: How many there are.
     """
 
     lines: list[Line] = []
@@ -101,23 +105,23 @@ def _missing(masks: Masks) -> str:
 def _zeros(masks: Masks) -> str:
     keys = masks.all_keys()
     zeros = keys.count(bytes(4))
-    is_chance = zeros < _BY_CHANCE and zeros < len(keys)
+    is_chance = _is_chance(zeros, len(keys) / _KEYS)
     return "" if is_chance else f"{zeros} of {len(keys)} are zeros"
 
 
 def _repeated(masks: Masks) -> str:
-    again = [key for key, behind in masks.pairs() if key == behind]
-    return _told(len(again), "frames have the mask of the frame before them")
+    pairs = masks.pairs()
+    again = sum(key == behind for key, behind in pairs)
+    is_chance = _is_chance(again, len(pairs) / _KEYS)
+    return "" if is_chance else f"{again} frames have the mask of the frame before them"
 
 
 def _again(masks: Masks) -> str:
     keys = masks.all_keys()
-    # Among n keys of 32 bits about n * n / 2 ** 33 are there twice (RFC 6455 5.3
-    # asks for unpredictable ones, not for each one once).
-    by_chance = _BY_CHANCE + 4 * len(keys) ** 2 // 2**33
     key, times = Counter(keys).most_common(1)[0]
     twice = len(keys) - len(set(keys))
-    if twice <= by_chance:
+    # RFC 6455 5.3 asks for unpredictable ones, not for each one once.
+    if _is_chance(twice, len(keys) ** 2 / 2 / _KEYS):
         return ""
     return f"{twice} of {len(keys)} were there before, {key.hex(' ')} {times} times"
 
@@ -131,15 +135,16 @@ def _counted(masks: Masks) -> str:
         # The same mask again is a rule of its own.
         del steps[0]
         step, times = max(steps.items(), key=itemgetter(1), default=(0, 0))
-        if times > _BY_CHANCE:
+        if times > _ALIKE:
             return f"{times} follow from the mask before, by adding {step}"
     return ""
 
 
 def _stuck(masks: Masks) -> str:
     numbers = [int.from_bytes(key) for key in masks.all_keys()]
+    # Read as text: a sum of powers takes time that grows with the square of keys.
     columns = [
-        sum((number >> bit & 1) << row for row, number in enumerate(numbers))
+        int("".join("01"[number >> bit & 1] for number in numbers), 2)
         for bit in range(32)
     ]
     whole = (1 << len(numbers)) - 1
@@ -150,8 +155,20 @@ def _stuck(masks: Masks) -> str:
     return f"of 32 bits {alike} follow from the others" if alike else ""
 
 
-def _told(times: int, words: str) -> str:
-    return f"{times} {words}" if times > _BY_CHANCE else ""
+def _is_chance(times: int, expected: float) -> bool:
+    """Tell whether something rare may happen so often, where dice are thrown well.
+
+    Args:
+        times: How often it did.
+        expected: How often it does on average; among n keys n * n / 2 ** 33 come again.
+    """
+    # Of what is rare and independent, k or more come with less than e ** k / k!.
+    chance = 1.0
+    for count in range(1, times + 1):
+        chance *= expected / count
+        if chance < _NEVER:
+            return False
+    return True
 
 
 RULES: tuple[Rule, ...] = (

@@ -30,6 +30,7 @@ __all__ = [
     "BEHIND",
     "DEFLATE",
     "EXTENSIONS",
+    "SUBPROTOCOL",
     "Opening",
     "Reaction",
     "agreement",
@@ -37,10 +38,12 @@ __all__ = [
     "has_opened",
     "judge_opening",
     "reason_to_leave_out",
+    "right_fields",
 ]
 
 EXTENSIONS: Final = "Sec-WebSocket-Extensions"
 DEFLATE: Final = "permessage-deflate"
+SUBPROTOCOL: Final = "Sec-WebSocket-Protocol"
 
 BEHIND: Final = encode_frame(Opcode.PING, b"open?") + encode_frame(
     Opcode.TEXT, b"open?"
@@ -49,6 +52,7 @@ BEHIND: Final = encode_frame(Opcode.PING, b"open?") + encode_frame(
 
 _MOST: Final = 65_536
 _SHOWN: Final = 80
+_BITS: Final = 10
 _HTTP: Final = (b"GET ", b"HEAD ", b"OPTIONS ", b"POST ")
 _KEY: Final = "Sec-WebSocket-Key"
 
@@ -58,7 +62,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 
     A text of the answer may have ``{accept}`` for the right accept key, ``{swapped}``
     for that key with its letters in the other case, ``{key}`` for the client's own,
-    and ``{agreed}`` for what agrees to its offer of permessage-deflate, no more.
+    ``{agreed}`` for what agrees to its offer of permessage-deflate, no more, and
+    ``{bits}`` for a client's window of 10 bits, or fewer where it offers that.
 
     Attributes:
         id: Such as ``K.31``.
@@ -190,18 +195,28 @@ def _filled(size: int) -> bytes:
     return b"".join(line % number for number in range(size // 1010))
 
 
+def right_fields(request: Request) -> list[tuple[str, str]]:
+    """Return the fields that open, extensions aside (RFC 6455 4.2.2).
+
+    The first subprotocol that is offered is taken: a browser that offers some opens
+    with nobody who takes none.
+    """
+    fields = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept_key(request.headers.get(_KEY) or "")),
+    ]
+    offered = parse_elements(request.headers.all(SUBPROTOCOL))
+    return fields + [(SUBPROTOCOL, each.name) for each in (offered or ())[:1]]
+
+
 def _fields(opening: Opening, request: Request) -> Iterator[str]:
     """Yield the lines of all fields."""
-    right: dict[str, str | tuple[str, ...] | None] = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Accept": "{accept}",
-    }
     words = _words(request)
-    changed = {name.lower(): name for name in opening.change}
-    for name, value in right.items():
+    changed = {name.lower() for name in opening.change}
+    for name, value in right_fields(request):
         if name.lower() not in changed:
-            yield _line(name, str(value), words)
+            yield f"{name}: {value}"
     for name, values in opening.change.items():
         for value in (values,) if isinstance(values, str) else values or ():
             yield _line(name, value, words)
@@ -219,11 +234,13 @@ def _words(request: Request) -> dict[str, str]:
     agreed = negotiate(_elements(request), DeflateParameters()) or DeflateParameters()
     # The client's own limit on itself need not be repeated (RFC 7692 7.1.2.2).
     least = msgspec.structs.replace(agreed, client_max_window_bits=None)
+    bits = min(_BITS, agreed.client_max_window_bits or _BITS)
     return {
         "{accept}": accept,
         "{swapped}": accept.swapcase(),
         "{key}": key,
         "{agreed}": encode_parameters(least),
+        "{bits}": str(bits),
     }
 
 

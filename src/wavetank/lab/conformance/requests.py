@@ -15,15 +15,16 @@ import msgspec
 
 from wavetank.evidence import Finding, Verdict
 from wavetank.lab.conformance.case import Level
-from wavetank.lab.conformance.openings import DEFLATE, EXTENSIONS
+from wavetank.lab.conformance.openings import DEFLATE, EXTENSIONS, SUBPROTOCOL
 from wavetank.wire import Headers, Refusal, Request, parse_elements, parse_parameters
 
-__all__ = ["RULES", "Asked", "Rule", "judge_requests"]
+__all__ = ["RULES", "Asked", "Rule", "is_about_websockets", "judge_requests"]
 
 _CLIENT: Final = "RFC 6455 4.1"
 _KEY: Final = "Sec-WebSocket-Key"
 _VERSION: Final = "Sec-WebSocket-Version"
-_SUBPROTOCOL: Final = "Sec-WebSocket-Protocol"
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
+"""Who was told the port alone has named the host; both are right."""
 _ONCE: Final = ("Host", "Origin", _KEY, _VERSION)
 _SHOWN: Final = 80
 _ENOUGH: Final = 8
@@ -37,12 +38,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         head: Its request, or why it is none.
-        host: What ``Host`` has to be.
+        port: What ``Host`` has to end with.
         is_early: Whether more came before the answer.
     """
 
     head: Request | Refusal
-    host: str
+    port: int
     is_early: bool = False
 
 
@@ -88,13 +89,21 @@ def _judge(rule: Rule, asked: Sequence[Asked]) -> Finding:
     return Finding(
         verdict=verdict if told else Verdict.SKIP,
         title=f"{rule.id} {rule.title}",
-        seen=seen if told else "no request says anything about it",
+        seen=seen if told else "no request has such a field",
         clause=f"{rule.clause} ({rule.level})",
         note=f"it should not be so: {broken[0]}" if broken and not is_broken else "",
     )
 
 
 # One request.
+
+
+def is_about_websockets(request: Request) -> bool:
+    """Tell whether a request is an opening handshake, be it a wrong one."""
+    names = {name.lower() for name, _ in request.headers}
+    return "upgrade" in names or any(
+        name.startswith("sec-websocket-") for name in names
+    )
 
 
 def _request(judge: Callable[[Request], Problem]) -> Callable[[Asked], Problem]:
@@ -134,8 +143,10 @@ def _target(request: Request) -> Problem:
 def _host(asked: Asked) -> Problem:
     if isinstance(asked.head, Refusal):
         return None
-    is_right = asked.head.headers.all("Host") == (asked.host,)
-    return "" if is_right else f"{_values(asked.head, 'Host')}, not {asked.host}"
+    right = [f"{name}:{asked.port}" for name in _LOOPBACK]
+    said = asked.head.headers.all("Host")
+    is_right = len(said) == 1 and said[0].lower() in right
+    return "" if is_right else f"{_values(asked.head, 'Host')}, not {right[0]}"
 
 
 def _upgrade(request: Request) -> Problem:
@@ -171,13 +182,13 @@ def _body(request: Request) -> Problem:
 
 
 def _subprotocols(request: Request) -> Problem:
-    values = request.headers.all(_SUBPROTOCOL)
+    values = request.headers.all(SUBPROTOCOL)
     if not values:
         return None
     elements = parse_elements(values)
     names = [each.name for each in elements or () if not each.parameters]
     is_right = bool(names) and len(set(names)) == len(elements or ())
-    return "" if is_right else _values(request, _SUBPROTOCOL)
+    return "" if is_right else _values(request, SUBPROTOCOL)
 
 
 def _extensions(request: Request) -> Problem:

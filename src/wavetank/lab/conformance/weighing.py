@@ -8,7 +8,7 @@ from collections import deque
 import msgspec
 
 from wavetank.evidence import Finding, Histogram, Verdict
-from wavetank.lab.conformance.case import Heard, Pong
+from wavetank.lab.conformance.case import LEAST_LIMIT, Heard, Pong
 from wavetank.lab.conformance.hearing import Transcript
 from wavetank.lab.conformance.volumes import Volume
 from wavetank.wire import describe_close
@@ -120,14 +120,15 @@ def weigh(volume: Volume, tally: Tally, transcript: Transcript) -> Finding:
     """Judge a volume: what came, what was wrong with it, and how it ended.
 
     A target that states a limit with a close code has said what it does not take: that
-    is no fault. Where compression should be seen, though, nothing was to be seen.
+    is no fault, unless the limit is below any that makes sense. Where compression
+    should be seen, though, nothing was to be seen.
     """
     seen, note = _seen(tally, transcript), ""
     verdict = Verdict.FAIL
     if transcript.obstacle:
         verdict, seen = Verdict.UNKNOWN, transcript.obstacle
     elif not transcript.faults and not tally.wrong and transcript.ending:
-        if _is_limit(tally, transcript):
+        if volume.size >= LEAST_LIMIT and _is_limit(tally, transcript):
             verdict = Verdict.PASS
             note = f"it does not take {_load(volume, tally)}"
         elif tally.came == tally.wanted and _is_answered(transcript):

@@ -14,8 +14,8 @@ __all__ = ["Row", "Worklist"]
 
 Row = Case | Opening
 
-_SECOND_LOOKS: Final = 40
-"""Cases that are played once more; who needs more is not slow, but like that."""
+_MOST_VAIN: Final = 40
+"""Second looks that showed no more; then the client is like that, and not slow."""
 
 
 class Worklist:
@@ -29,6 +29,7 @@ class Worklist:
         self._waiting = deque(rows)
         self._out: dict[str, Row] = {}
         self._looked_twice: set[str] = set()
+        self._vain = 0
         self._numbers: tuple[Row, ...] = tuple(self._waiting)
 
     @property
@@ -80,15 +81,25 @@ class Worklist:
         """Put a case that is out behind all others, for a second look.
 
         Returns:
-            Whether it gets one: not twice, and not where too many want it.
+            Whether it gets one: not twice, and not where too many were in vain.
         """
-        may = (
-            row.id not in self._looked_twice and len(self._looked_twice) < _SECOND_LOOKS
-        )
-        if may:
-            self._looked_twice.add(row.id)
-            self.put_back(row)
-        return may
+        if row.id in self._looked_twice:
+            self._vain += 1
+            return False
+        if self._vain >= _MOST_VAIN:
+            return False
+        self._looked_twice.add(row.id)
+        self.put_back(row)
+        return True
+
+    def give_up(self) -> tuple[Row, ...]:
+        """Leave out second looks that would be in vain, too; return their cases."""
+        if self._vain < _MOST_VAIN:
+            return ()
+        left = tuple(row for row in self._waiting if row.id in self._looked_twice)
+        for row in left:
+            self.leave_out(row)
+        return left
 
     def put_back(self, row: Row) -> None:
         """Let a case that is out wait again, behind all others."""

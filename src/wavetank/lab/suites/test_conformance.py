@@ -3,14 +3,12 @@
 They refuse to know the cases: each check plays one table of them.
 """
 
-import asyncio
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 
 from wavetank.evidence import Finding, Histogram, Verdict
-from wavetank.lab.asking import ask
+from wavetank.lab.asking import Asker
 from wavetank.lab.auditing import Ledger
 from wavetank.lab.beside import Beside
 from wavetank.lab.check import check
@@ -32,13 +30,12 @@ from wavetank.lab.conformance import (
     unicode,
     volumes,
 )
-from wavetank.lab.conformance.asking import Ask, judge_answer
+from wavetank.lab.conformance.asking import Ask
 from wavetank.lab.conformance.case import Case
-from wavetank.lab.conformance.judge import Judgement
-from wavetank.lab.conformance.patience import Stall
+from wavetank.lab.conformance.findings import finding_of
 from wavetank.lab.conformance.traffic import TRAFFIC
 from wavetank.lab.conformance.volumes import Volume
-from wavetank.lab.conforming import AT_ONCE, Conformer, Result
+from wavetank.lab.conforming import Conformer, Result
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
@@ -57,33 +54,14 @@ MOST_TRACES = 20
 
 async def _ask_all(peer: Peers, notebook: Notebook, asks: Sequence[Ask]) -> None:
     """Ask with every opening handshake, if a right one is answered at all."""
-    first = await _ask(peer, handshake.ASKS[0])
+    asker, right = Asker(peer), handshake.ASKS[0]
+    (first,) = await asker.run([right])
     if first.verdict is not Verdict.PASS:
-        notebook.add(first)
+        notebook.add(finding_of(right, first))
         notebook.unknown("the others", seen="a right opening handshake does not open")
         return
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def ask_bounded(case: Ask) -> Finding:
-        async with room:
-            return await _ask(peer, case)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(ask_bounded(case)) for case in asks]
-    notebook.add(*(task.result() for task in tasks))
+    notebook.add(*map(finding_of, asks, await asker.run(asks)))
     notebook.figure("cases", len(asks), "cases")
-
-
-async def _ask(peer: Peers, case: Ask) -> Finding:
-    target = peer.target
-    url = target.address(tls=False)
-    fields = list(target.headers)
-    if target.origin:
-        fields.append(("Origin", target.origin))
-    key, reply = await ask(
-        url, case, tls=target.context_for(url), headers=fields, tap=peer.tap()
-    )
-    return _judged(case, judge_answer(case, key, reply))
 
 
 async def _conform(peer: Peers, notebook: Notebook, cases: Sequence[Case]) -> None:
@@ -96,23 +74,12 @@ async def _conform(peer: Peers, notebook: Notebook, cases: Sequence[Case]) -> No
 
 
 def _finding(result: Result) -> Finding:
-    case, judgement = result.case, result.judgement
-    if judgement is None:
-        title = f"{case.id} {case.title}"
-        return Finding(verdict=Verdict.SKIP, title=title, seen=result.skipped)
-    return msgspec.structs.replace(
-        _judged(case, judgement), took=result.took, code=result.code
-    )
-
-
-def _judged(case: Ask | Case | Stall, judgement: Judgement) -> Finding:
-    return Finding(
-        verdict=judgement.verdict,
-        title=f"{case.id} {case.title}",
-        expected=judgement.expected,
-        seen=judgement.seen,
-        clause=f"{case.clause} ({case.level})",
-        note=judgement.note,
+    return finding_of(
+        result.case,
+        result.judgement,
+        skipped=result.skipped,
+        took=result.took,
+        code=result.code,
     )
 
 
@@ -272,11 +239,9 @@ async def test_timeouts(
     """Connections that stall are ended in time, and nobody else has to wait for it."""
     rows, took = await stalled.result()
     for stall, judgement, skipped, seconds, trace in rows:
+        notebook.add(finding_of(stall, judgement, skipped=skipped))
         if judgement is None:
-            title = f"{stall.id} {stall.title}"
-            notebook.add(Finding(verdict=Verdict.SKIP, title=title, seen=skipped))
             continue
-        notebook.add(_judged(stall, judgement))
         if seconds is not None:
             notebook.figure(f"{stall.id} {stall.name}", seconds, "s")
         for line in trace:
