@@ -15,7 +15,7 @@ from wavetank.cli.conform import main
 from wavetank.cli.main import COMMANDS
 from wavetank.errors import ExitCode, UsageError
 from wavetank.lab.catalogue import catalogue
-from wavetank.lab.clients import ClientRun
+from wavetank.lab.conformance.aio.clients import ClientRun
 from wavetank.lab.conformance.clients import GROUPS
 from wavetank.net import held_ports
 

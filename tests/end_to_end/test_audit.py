@@ -8,10 +8,10 @@ import pytest
 from wavetank.dialects import Echo
 from wavetank.evidence import Finding
 from wavetank.lab.auditing import Ledger
+from wavetank.lab.conformance.aio.conforming import Conformer
 from wavetank.lab.conformance.audit import PATIENCE
 from wavetank.lab.conformance.obligations import RULES
 from wavetank.lab.conformance.traffic import TRAFFIC
-from wavetank.lab.conforming import Conformer
 from wavetank.lab.peers import Peers
 from wavetank.lab.target import Target
 from wavetank.wrecks import SoundServer, frames, lifecycle, rules

@@ -9,8 +9,8 @@ import pytest
 
 import wavetank.lab.conformance
 from wavetank.dialects import Echo
+from wavetank.lab.conformance.aio.conforming import Conformer
 from wavetank.lab.conformance.case import Case
-from wavetank.lab.conforming import Conformer
 from wavetank.lab.peers import Peers
 from wavetank.lab.target import Target
 from wavetank.wire import DeflateParameters, Refusal, Request, Upgrade, Violation

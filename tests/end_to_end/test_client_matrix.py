@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from wavetank.lab import welcoming
+from wavetank.lab.conformance.aio import welcoming
+from wavetank.lab.conformance.aio.welcoming import Played, play_case, play_opening
 from wavetank.lab.conformance.case import Case
 from wavetank.lab.conformance.clients import GROUPS
 from wavetank.lab.conformance.echoes import Mirror
@@ -13,7 +14,6 @@ from wavetank.lab.conformance.masks import Masks, judge_masks
 from wavetank.lab.conformance.openings import Opening, reason_to_leave_out
 from wavetank.lab.conformance.requests import Asked, judge_requests
 from wavetank.lab.conformance.worklist import Row
-from wavetank.lab.welcoming import Played, play_case, play_opening
 from wavetank.net import Guest, RudeHost
 from wavetank.wire import Refusal, Request, encode_refusal
 

@@ -10,9 +10,9 @@ import pytest
 
 from wavetank.dialects import Dialect, Echo, Hub
 from wavetank.lab.catalogue import catalogue
+from wavetank.lab.conformance.aio.stalling import Staller, Watched
 from wavetank.lab.conformance.patience import NEWCOMERS, RESIDENT, STALLS
 from wavetank.lab.peers import Peers
-from wavetank.lab.stalling import Staller, Watched
 from wavetank.lab.target import Target
 from wavetank.net import ThrowAwayAuthority
 from wavetank.wire import Closing, Opcode, Violation, encode_close

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from wavetank.dialects import Echo
+from wavetank.lab.conformance.aio.streaming import Streamer
 from wavetank.lab.conformance.compressed import MATERIALS, PARAMETERS
 from wavetank.lab.conformance.volumes import VOLUMES
 from wavetank.lab.peers import Peers
-from wavetank.lab.streaming import Streamer
 from wavetank.lab.target import Target
 from wavetank.wire import MessageLimits, MessageReader, Opcode, inflater_for
 from wavetank.wrecks.connection import Connection, Reader

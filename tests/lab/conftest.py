@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from wavetank.dialects import Hub
 from wavetank.evidence import Record
-from wavetank.lab import playing
+from wavetank.lab.conformance.aio import playing
 from wavetank.lab.plan import Plan, Source
 from wavetank.net.stream import reset
 from wavetank.wire import (

@@ -13,10 +13,10 @@ from wavetank.cli.progress import Progress, Screen
 from wavetank.cli.run import conclude, prove, variables_of_hub
 from wavetank.errors import UsageError, nearest
 from wavetank.lab.catalogue import catalogue
-from wavetank.lab.clients import SUITE as CLIENTS
-from wavetank.lab.clients import ClientRun
+from wavetank.lab.conformance.aio.clients import SUITE as CLIENTS
+from wavetank.lab.conformance.aio.clients import ClientRun
+from wavetank.lab.conformance.aio.crew import problem_of
 from wavetank.lab.conformance.clients import GROUPS
-from wavetank.lab.crew import problem_of
 from wavetank.lab.options import OPTIONS
 from wavetank.lab.plan import Source
 from wavetank.lab.prepare import open_run, prepare

@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from wavetank.lab.beside import Beside
+from wavetank.lab.conformance.aio.beside import Beside
+from wavetank.lab.conformance.aio.stalling import Staller, Watched
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
 from wavetank.lab.proving import NOTEBOOK, RUN, name_of
-from wavetank.lab.stalling import Staller, Watched
 from wavetank.lab.target import Target
 
 try:

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from wavetank.evidence import Finding, Histogram, Verdict
-from wavetank.lab.asking import Asker
 from wavetank.lab.auditing import Ledger
-from wavetank.lab.beside import Beside
 from wavetank.lab.check import check
 from wavetank.lab.conformance import (
     close_matrix,
@@ -30,18 +28,25 @@ from wavetank.lab.conformance import (
     unicode,
     volumes,
 )
+from wavetank.lab.conformance.aio.asking import Asker
+from wavetank.lab.conformance.aio.beside import Beside
+from wavetank.lab.conformance.aio.conforming import Conformer, Result
+from wavetank.lab.conformance.aio.stalling import Watched
+from wavetank.lab.conformance.aio.streaming import (
+    EXHAUSTIVE,
+    MESSAGES,
+    Streamer,
+    Weighed,
+)
 from wavetank.lab.conformance.asking import Ask
 from wavetank.lab.conformance.case import Case
 from wavetank.lab.conformance.findings import finding_of
 from wavetank.lab.conformance.traffic import TRAFFIC
 from wavetank.lab.conformance.volumes import Volume
-from wavetank.lab.conforming import Conformer, Result
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
 from wavetank.lab.proving import RUN
-from wavetank.lab.stalling import Watched
-from wavetank.lab.streaming import EXHAUSTIVE, MESSAGES, Streamer, Weighed
 
 pytestmark = pytest.mark.usefixtures("stalled")
 

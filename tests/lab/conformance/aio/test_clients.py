@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from wavetank.evidence import Summary, exit_code, fold, read_journal
-from wavetank.lab import clients as module
-from wavetank.lab.clients import ClientRun
+from wavetank.lab.conformance.aio import clients as module
+from wavetank.lab.conformance.aio.clients import ClientRun
+from wavetank.lab.conformance.aio.crew import Crew
 from wavetank.lab.conformance.clients import GROUPS, Group, Sum
-from wavetank.lab.crew import Crew
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.plan import Plan
 from wavetank.lab.run import Run

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from wavetank.errors import TargetError
-from wavetank.lab.crew import Crew, Ended, command_of, problem_of
+from wavetank.lab.conformance.aio.crew import Crew, Ended, command_of, problem_of
 
 pytestmark = pytest.mark.anyio
 

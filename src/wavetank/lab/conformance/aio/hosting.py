@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from wavetank.evidence import Verdict
+from wavetank.lab.conformance.aio.conforming import AT_ONCE, WITHIN
+from wavetank.lab.conformance.aio.welcoming import Played, play_case, play_opening, tell
 from wavetank.lab.conformance.case import Need
 from wavetank.lab.conformance.clients import ECHOES, PROBE, echoes_of
 from wavetank.lab.conformance.echoes import Mirror, Nowhere, Way, reason_to_skip
@@ -33,8 +35,6 @@ from wavetank.lab.conformance.openings import (
 )
 from wavetank.lab.conformance.requests import Asked, is_about_websockets
 from wavetank.lab.conformance.worklist import Row, Worklist
-from wavetank.lab.conforming import AT_ONCE, WITHIN
-from wavetank.lab.welcoming import Played, play_case, play_opening, tell
 from wavetank.net import ConnectionEnded, Guest
 from wavetank.wire import Refusal, Request, encode_refusal
 

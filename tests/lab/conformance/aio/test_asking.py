@@ -9,9 +9,9 @@ from websockets.asyncio.server import ServerConnection
 
 from wavetank.dialects import Echo
 from wavetank.evidence import Record, Verdict
-from wavetank.lab import asking
-from wavetank.lab.asking import Asker, ask
 from wavetank.lab.conformance import handshake, heads, negotiation
+from wavetank.lab.conformance.aio import asking
+from wavetank.lab.conformance.aio.asking import Asker, ask
 from wavetank.lab.conformance.asking import (
     OPENED,
     OPENS,

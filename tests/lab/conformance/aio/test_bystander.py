@@ -10,8 +10,8 @@ from websockets.asyncio.server import ServerConnection
 from wavetank.dialects import Bare, Dialect, Echo, Hub
 from wavetank.errors import RemoteError
 from wavetank.evidence import Record
-from wavetank.lab import bystander
-from wavetank.lab.bystander import (
+from wavetank.lab.conformance.aio import bystander
+from wavetank.lab.conformance.aio.bystander import (
     Bystanders,
     Resident,
     arrive,

@@ -9,10 +9,10 @@ import pytest
 
 from wavetank.dialects import Dialect, Echo, Hub
 from wavetank.evidence import Record
-from wavetank.lab import stalling
+from wavetank.lab.conformance.aio import stalling
+from wavetank.lab.conformance.aio.stalling import Staller, Watched
 from wavetank.lab.conformance.patience import NEWCOMERS, RESIDENT, STALLS
 from wavetank.lab.peers import Peers
-from wavetank.lab.stalling import Staller, Watched
 from wavetank.lab.target import Target
 from wavetank.net import ThrowAwayAuthority
 from wavetank.wire import Opcode, encode_close

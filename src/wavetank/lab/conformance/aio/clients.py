@@ -18,6 +18,10 @@ from wavetank.evidence import (
     TargetReady,
     Verdict,
 )
+from wavetank.lab.conformance.aio.conforming import WITHIN
+from wavetank.lab.conformance.aio.crew import Crew, Ended, command_of
+from wavetank.lab.conformance.aio.hosting import Hosting, Meeting
+from wavetank.lab.conformance.aio.welcoming import Played
 from wavetank.lab.conformance.case import Need
 from wavetank.lab.conformance.clients import GROUPS, Sum
 from wavetank.lab.conformance.findings import finding_of
@@ -25,15 +29,11 @@ from wavetank.lab.conformance.judge import Judgement
 from wavetank.lab.conformance.masks import judge_masks
 from wavetank.lab.conformance.requests import judge_requests
 from wavetank.lab.conformance.worklist import Row, Worklist
-from wavetank.lab.conforming import WITHIN
-from wavetank.lab.crew import Crew, Ended, command_of
-from wavetank.lab.hosting import Hosting, Meeting
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.journal import Redaction
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.run import Run
 from wavetank.lab.target import environment
-from wavetank.lab.welcoming import Played
 from wavetank.net import RudeHost
 
 __all__ = ["SUITE", "ClientRun"]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from wavetank.errors import LocalError, RemoteError
 from wavetank.evidence import Verdict
+from wavetank.lab.conformance.aio.introducing import introduce
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.case import (
     Case,
     End,
@@ -20,9 +22,7 @@ from wavetank.lab.conformance.echoes import Way, reason_to_skip, way_of
 from wavetank.lab.conformance.hearing import Transcript
 from wavetank.lab.conformance.judge import Judgement, judge
 from wavetank.lab.conformance.tracing import Tracing
-from wavetank.lab.introducing import introduce
 from wavetank.lab.peers import Peers
-from wavetank.lab.playing import Player
 from wavetank.net import ConnectionEnded, NotReached, RudePeer
 from wavetank.wire import (
     DeflateParameters,

@@ -8,7 +8,8 @@ import pytest
 
 from wavetank.dialects import Bare, Echo, Hub, Subscribe, Template, Welcome
 from wavetank.errors import LocalError
-from wavetank.lab import playing
+from wavetank.lab.conformance.aio import playing
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.case import (
     BROKEN,
     Binary,
@@ -34,7 +35,6 @@ from wavetank.lab.conformance.hearing import Transcript
 from wavetank.lab.conformance.judge import judge
 from wavetank.lab.conformance.tracing import Tracing
 from wavetank.lab.conversation import Refused
-from wavetank.lab.playing import Player
 from wavetank.net import ConnectionEnded, RudePeer
 from wavetank.wire import Inflater, Opcode, encode_frame
 from wavetank.wrecks import SoundServer

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from wavetank.errors import LocalError, RemoteError
 from wavetank.evidence import Verdict
+from wavetank.lab.conformance.aio.conforming import Lag
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.case import Case, End, Heard
 from wavetank.lab.conformance.echoes import Way
 from wavetank.lab.conformance.hearing import Transcript
@@ -28,8 +30,6 @@ from wavetank.lab.conformance.openings import (
 )
 from wavetank.lab.conformance.tracing import Tracing
 from wavetank.lab.conformance.worklist import Row
-from wavetank.lab.conforming import Lag
-from wavetank.lab.playing import Player
 from wavetank.net import ConnectionEnded, Guest
 from wavetank.wire import (
     DeflateParameters,

@@ -9,13 +9,13 @@ from websockets.asyncio.server import ServerConnection
 
 from wavetank.dialects import Dialect, Echo, Hub, Template
 from wavetank.evidence import Record
+from wavetank.lab.conformance.aio.introducing import introduce
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.case import Case
 from wavetank.lab.conformance.echoes import way_of
 from wavetank.lab.conformance.hearing import Transcript
 from wavetank.lab.conformance.tracing import Tracing
-from wavetank.lab.introducing import introduce
 from wavetank.lab.peers import Peers
-from wavetank.lab.playing import Player
 from wavetank.lab.target import Target
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 from wavetank.dialects import Bare, Capability, Dialect, Echo, Hub, Template
 from wavetank.evidence import Record
-from wavetank.lab import conforming, playing
+from wavetank.lab.conformance.aio import conforming, playing
+from wavetank.lab.conformance.aio.conforming import Conformer, Result
 from wavetank.lab.conformance.case import (
     NOT_UTF8,
     Case,
@@ -29,7 +30,6 @@ from wavetank.lab.conformance.case import (
     ping,
     text,
 )
-from wavetank.lab.conforming import Conformer, Result
 from wavetank.lab.peers import Peers
 from wavetank.lab.target import Target
 from wavetank.net import ThrowAwayAuthority

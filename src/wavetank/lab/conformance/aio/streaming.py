@@ -22,6 +22,8 @@ from wavetank.lab.conformance.agreement import (
     make_deflate,
     make_inflater,
 )
+from wavetank.lab.conformance.aio.introducing import introduce
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.case import Binary, Case, Outcome, Text
 from wavetank.lab.conformance.corpus import cut
 from wavetank.lab.conformance.echoes import Way, way_of
@@ -35,9 +37,7 @@ from wavetank.lab.conformance.weighing import (
     skipped,
     weigh,
 )
-from wavetank.lab.introducing import introduce
 from wavetank.lab.peers import Peers
-from wavetank.lab.playing import Player
 from wavetank.net import ConnectionEnded, RudePeer
 from wavetank.wire import (
     DeflateParameters,

@@ -4,8 +4,8 @@ It refuses to know what will be said then.
 """
 
 from wavetank.dialects import Bare, Capability, Hub, Subscribe, Welcome
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.echoes import Post, Way
-from wavetank.lab.playing import Player
 from wavetank.lab.target import Target
 
 __all__ = ["introduce"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from wavetank.lab import beside as module
-from wavetank.lab.beside import Beside
+from wavetank.lab.conformance.aio import beside as module
+from wavetank.lab.conformance.aio.beside import Beside
 from wavetank.lab.interruption import INTERRUPTION
 
 DEADLINE = 20.0

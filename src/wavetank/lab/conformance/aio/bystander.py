@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from wavetank.errors import LocalError, RemoteError
+from wavetank.lab.conformance.aio.introducing import introduce
+from wavetank.lab.conformance.aio.playing import Player
 from wavetank.lab.conformance.case import (
     Case,
     Heard,
@@ -24,9 +26,7 @@ from wavetank.lab.conformance.echoes import Way, wrapped
 from wavetank.lab.conformance.hearing import Hearing, Transcript
 from wavetank.lab.conformance.patience import Service
 from wavetank.lab.conformance.tracing import Tracing
-from wavetank.lab.introducing import introduce
 from wavetank.lab.peers import Peers
-from wavetank.lab.playing import Player
 from wavetank.net import ConnectionEnded, HandshakeBroken, RudePeer, Side
 from wavetank.wire import Frame, Opcode, describe_close
 

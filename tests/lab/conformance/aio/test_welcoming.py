@@ -9,7 +9,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from wavetank.lab import welcoming
+from wavetank.lab.conformance.aio import welcoming
+from wavetank.lab.conformance.aio.welcoming import Played, play_case, play_opening, tell
 from wavetank.lab.conformance.case import (
     Case,
     End,
@@ -25,7 +26,6 @@ from wavetank.lab.conformance.case import (
 from wavetank.lab.conformance.echoes import Mirror
 from wavetank.lab.conformance.mirrored import mirrored
 from wavetank.lab.conformance.openings import Opening
-from wavetank.lab.welcoming import Played, play_case, play_opening, tell
 from wavetank.net import Guest, RudeHost, RudePeer
 from wavetank.wire import Opcode, Request, encode_close
 

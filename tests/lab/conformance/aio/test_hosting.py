@@ -11,9 +11,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from wavetank.lab import hosting as module
-from wavetank.lab import welcoming
 from wavetank.lab.conformance import worklist
+from wavetank.lab.conformance.aio import hosting as module
+from wavetank.lab.conformance.aio import welcoming
+from wavetank.lab.conformance.aio.hosting import Hosting, Meeting
+from wavetank.lab.conformance.aio.welcoming import Played
 from wavetank.lab.conformance.case import (
     Case,
     End,
@@ -28,8 +30,6 @@ from wavetank.lab.conformance.case import (
 from wavetank.lab.conformance.mirrored import mirrored
 from wavetank.lab.conformance.openings import Opening
 from wavetank.lab.conformance.worklist import Row, Worklist
-from wavetank.lab.hosting import Hosting, Meeting
-from wavetank.lab.welcoming import Played
 from wavetank.net import RudeHost, RudePeer
 
 pytestmark = pytest.mark.anyio

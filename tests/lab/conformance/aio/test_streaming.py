@@ -10,12 +10,12 @@ import pytest
 from wavetank.dialects import Bare, Dialect, Echo, Hub
 from wavetank.errors import LocalError
 from wavetank.evidence import Record, Verdict
-from wavetank.lab import streaming
+from wavetank.lab.conformance.aio import streaming
+from wavetank.lab.conformance.aio.streaming import Streamer, Weighed
 from wavetank.lab.conformance.case import Level
 from wavetank.lab.conformance.corpus import Material
 from wavetank.lab.conformance.volumes import Volume
 from wavetank.lab.peers import Peers
-from wavetank.lab.streaming import Streamer, Weighed
 from wavetank.lab.target import Target
 from wavetank.wire import ANY_BITS, DeflateParameters, Inflater, Opcode, encode_close
 from wavetank.wrecks import SoundServer

@@ -14,8 +14,9 @@ import msgspec
 
 from wavetank.errors import LocalError, RemoteError
 from wavetank.evidence import Verdict
-from wavetank.lab.bystander import Bystanders, arrive, attend
 from wavetank.lab.check import TLS
+from wavetank.lab.conformance.aio.bystander import Bystanders, arrive, attend
+from wavetank.lab.conformance.aio.conforming import WITHIN, Lag
 from wavetank.lab.conformance.echoes import Way, way_of
 from wavetank.lab.conformance.judge import Judgement
 from wavetank.lab.conformance.patience import (
@@ -34,7 +35,6 @@ from wavetank.lab.conformance.patience import (
     reason_to_skip_stall,
 )
 from wavetank.lab.conformance.tracing import Tracing
-from wavetank.lab.conforming import WITHIN, Lag
 from wavetank.lab.peers import Peers
 from wavetank.net import RudePeer
 from wavetank.wire import Frame, Opcode
