@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from wavetank.lab.conformance import agreements, answers
+from wavetank.lab.conformance import answers, offers
 from wavetank.lab.conformance.case import Level
 from wavetank.lab.conformance.openings import (
     BEHIND,
@@ -32,7 +32,7 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 1.3
 ANOTHER = "AQIDBAUGBwgJCgsMDQ4PEA=="
 PONG = encode_frame(Opcode.PONG, b"open?", mask=b"abcd")
 CLOSE = encode_frame(Opcode.CLOSE, b"\x03\xea", mask=b"abcd")
-OPENINGS = (*answers.OPENINGS, *agreements.OPENINGS)
+OPENINGS = (*answers.OPENINGS, *offers.OPENINGS)
 
 
 def asked(extensions: str = "", key: str = KEY, subprotocols: str = "") -> Request:

@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 
 from wavetank.lab.conformance import (
-    agreements,
     answers,
     close_matrix,
     closing,
@@ -19,6 +18,7 @@ from wavetank.lab.conformance import (
     framing,
     lengths,
     masking,
+    offers,
     reserved,
     sequences,
     transport,
@@ -179,7 +179,7 @@ GROUPS: Final[dict[str, Group]] = {
     ),
     "negotiation": Group(
         title="Only what was offered is agreed to, and only with legal parameters",
-        rows=agreements.OPENINGS,
+        rows=offers.OPENINGS,
     ),
     "handshake": Group(
         title="Its opening handshake is right, and a wrong answer does not open",

@@ -510,21 +510,27 @@ async def test_the_target_s_close_frame_is_answered(
 MIXED = (Outcome(heard=(Text(b"Hello"),), end=End.FAILED), FAILS)
 
 
-async def test_a_message_and_what_breaks_the_rules_are_one_write(
-    seat: Seat, echo: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A case of nothing but good messages has a write for each frame."""
-    writes: list[int] = []
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of each write; the first one is the opening handshake."""
+    sizes: list[int] = []
     drip = RudePeer.drip
 
     async def count(rude: RudePeer, data: bytes, **how: Any) -> None:
-        writes.append(len(data))
+        sizes.append(len(data))
         await drip(rude, data, **how)
 
     monkeypatch.setattr(RudePeer, "drip", count)
+    return sizes
+
+
+async def test_a_message_and_what_breaks_the_rules_are_one_write(
+    seat: Seat, echo: str, writes: list[int]
+) -> None:
+    """A case of nothing but good messages has a write for each frame."""
     table = await seat(echo, text("Hello"), text("a", rsv=2), outcomes=MIXED)
     assert (await table.play()).code == 1002
-    assert writes[1] == 11 + 7  # the first one is the opening handshake
+    assert writes[1] == 11 + 7
     writes.clear()
     outcome = Outcome(heard=(Text(b"Hello"), Text(b"a")))
     table = await seat(echo, text("Hello"), text("a"), outcomes=(outcome,))
@@ -533,17 +539,9 @@ async def test_a_message_and_what_breaks_the_rules_are_one_write(
 
 
 async def test_a_close_frame_and_what_is_behind_it_are_one_write(
-    seat: Seat, echo: str, monkeypatch: pytest.MonkeyPatch
+    seat: Seat, echo: str, writes: list[int]
 ) -> None:
     """A server that was seen to answer the second of two, or not, by how it read."""
-    writes: list[int] = []
-    drip = RudePeer.drip
-
-    async def count(rude: RudePeer, data: bytes, **how: Any) -> None:
-        writes.append(len(data))
-        await drip(rude, data, **how)
-
-    monkeypatch.setattr(RudePeer, "drip", count)
     closed = Outcome(end=End.CLOSED)
     table = await seat(echo, close(1000), close(1000), outcomes=(closed,))
     await table.play()
