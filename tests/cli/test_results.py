@@ -1,6 +1,8 @@
 """Reports are written from a journal alone."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,25 @@ def test_every_report_is_written_beside_the_journal(folder: Path) -> None:
         *("junit.xml", "toy.log"),
     }
     assert json.loads((folder / "test_summary.json").read_text())["verdict"] == "PASS"
+
+
+def test_a_full_disk_is_no_mistake_of_whoever_typed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on to who knows what to do about it; a folder without leave does not."""
+
+    def fail(number: int) -> None:
+        def write_text(*_: object, **__: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "write_text", write_text)
+
+    fail(errno.ENOSPC)
+    with pytest.raises(OSError, match="No space left"):
+        write_results(folder)
+    fail(errno.EACCES)
+    with pytest.raises(UsageError, match="Permission denied"):
+        write_results(folder)
 
 
 def test_a_damaged_line_is_never_green(folder: Path) -> None:

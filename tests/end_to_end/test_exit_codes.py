@@ -214,3 +214,38 @@ def test_a_token_is_never_written_down(
     assert secret not in ended.printed
     for path in ended.folder.iterdir():
         assert secret not in path.read_text(), path.name
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from wavetank.cli.main import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("room", [1500, 8000, 20_000])
+def test_a_disk_that_is_full_ends_in_3_with_one_sentence(
+    environ: dict[str, str], tmp_path: Path, echo: str, room: int
+) -> None:
+    """At the start, in a check, or in the reports: pytest has no say in it.
+
+    It once told the same in thirty lines of its own, and a monitor that could write
+    no sample in fifteen; a report that could not be written was a mistake in usage.
+    """
+    command = ["conform", "pings", "framing", "unicode", "--serve", echo]
+    ended = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(room), *command, "--dialect", "echo"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ended.returncode == 3
+    assert ended.stderr == (
+        "wavetank conform: File too large; make room, or choose another folder "
+        "(--output)\n"
+    )

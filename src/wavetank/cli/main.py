@@ -4,7 +4,6 @@ It refuses to know what a command does; each is imported only when it is called.
 """
 
 import contextlib
-import errno
 import importlib
 import io
 import os
@@ -14,11 +13,15 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from wavetank import __version__
-from wavetank.errors import ExitCode, TargetError, UsageError, nearest
+from wavetank.cli.disk import is_full
+from wavetank.errors import (
+    ExitCode,
+    TargetError,
+    UsageError,
+    nearest,
+)
 
 __all__ = ["COMMANDS", "main"]
-
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -109,7 +112,7 @@ def _explained(command: str, error: Exception) -> tuple[ExitCode, Sequence[str]]
         return ExitCode.USAGE, error.problems
     if isinstance(error, TargetError):
         return ExitCode.NOT_READY, [str(error)]
-    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+    if is_full(error):
         what = "" if command in _ADVICE else "the output cannot be written: "
         advice = _ADVICE.get(command, "make room, or send it elsewhere")
         return ExitCode.UNKNOWN, [f"{what}{error.strerror}; {advice}"]

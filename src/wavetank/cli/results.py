@@ -6,6 +6,7 @@ It refuses to know how a report looks.
 from collections.abc import Mapping
 from pathlib import Path
 
+from wavetank.cli.disk import is_full
 from wavetank.errors import UsageError
 from wavetank.evidence import Journal, Summary, fold, read_journal
 from wavetank.report import autobahn_files, render
@@ -22,7 +23,8 @@ def write_results(folder: Path) -> Summary:
         folder: A results folder.
 
     Raises:
-        UsageError: If there is no journal, nothing in it, or no place to write.
+        UsageError: If there is no journal, nothing in it, or no leave to write.
+        OSError: If the disk is full.
     """
     journal = _read(folder)
     files = render(
@@ -53,7 +55,8 @@ def write_autobahn(folder: Path, summary: Summary, *, agent: str = "") -> None:
         agent: Who was tested; else how the target was given.
 
     Raises:
-        UsageError: If there is no place to write.
+        UsageError: If there is no leave to write.
+        OSError: If the disk is full.
     """
     _write(folder, autobahn_files(summary, agent=agent))
 
@@ -83,4 +86,6 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
     except OSError as error:
+        if is_full(error):  # no mistake of whoever typed
+            raise
         raise UsageError(f"{folder}: {error.strerror}") from None

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from wavetank.cli.disk import is_full
 from wavetank.cli.parser import Parser
 from wavetank.cli.progress import Progress, Screen, coloured
 from wavetank.cli.results import write_autobahn, write_results
@@ -191,7 +192,21 @@ def _fill(run: Run, *, keyword: str) -> int:
         arguments += ["-k", keyword]
     files = [str(_SUITES / f"test_{suite}.py") for suite in run.plan.suites]
     with _shielded_environment():
-        return pytest.main([*arguments, *files], plugins=[Proving(run)])
+        plugins = [Proving(run), _FullDisk()]
+        return pytest.main([*arguments, *files], plugins=plugins)
+
+
+class _FullDisk:
+    """Keeps pytest's own lines about a full disk from the user.
+
+    The end of the run meets it again, and the command says it in one sentence.
+    """
+
+    def pytest_internalerror(
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> bool:
+        """Tell whether there is nothing more to say."""
+        return is_full(excinfo.value)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ It refuses to know checks (pytest runs them) and reports (others fold the journa
 """
 
 import atexit
+import contextlib
 import os
 import platform
 import shutil
@@ -271,7 +272,9 @@ class Run:
             for who, tree in trees.items():
                 sampled = tree.sample(self.now(), who)
                 if sampled is not None:
-                    self.record(sampled)
+                    # Where the disk is full, the end of the run meets it, too.
+                    with contextlib.suppress(OSError):
+                        self.record(sampled)
             if self._start and self._start.process:
                 self._start.process.remember_family()
 
