@@ -116,6 +116,25 @@ def test_histogram_clamps_and_counts_what_is_out_of_range(
     assert (recorded.count, recorded.clamped) == (3, 3)
 
 
+@given(
+    st.dictionaries(st.integers(-(10**15), 10**15), st.integers(1, 2**40))
+    | st.dictionaries(st.integers(-5, 70_000_000), st.integers(1, 9)),
+    st.sampled_from([{}, {"lowest": 0.001}, {"highest": 1.0, "digits": 1}]),
+)
+def test_microseconds_are_recorded_at_once_as_one_by_one(
+    counts: dict[int, int], given_range: dict[str, float]
+) -> None:
+    """The short way for many is the long way for each, the clamped ones too."""
+    at_once = histogram(**given_range)
+    at_once.record_microseconds(counts)
+    each = histogram(**given_range)
+    for micros, count in counts.items():
+        each.record(micros / 1e6, count)
+    assert at_once == each
+    assert at_once.clamped == each.clamped
+    assert at_once.count == sum(counts.values())
+
+
 def test_histogram_refuses_what_is_no_number() -> None:
     """A duration that is not a number is a mistake of ours."""
     with pytest.raises(ValueError, match="must be a number"):

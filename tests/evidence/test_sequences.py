@@ -59,6 +59,40 @@ def test_missing_up_to_a_number_names_all_that_did_not_come(
     assert listed == [n for n in range(upto + 1) if n not in set(numbers)]
 
 
+@given(NUMBERS, st.none() | st.integers(0, 20), st.integers(0, 60))
+def test_count_missing_counts_what_missing_names(
+    numbers: list[int], first: int | None, upto: int
+) -> None:
+    """The count is that of the gaps, without naming them."""
+    taken = sequence(*numbers, first=first)
+    assert taken.count_missing(upto) == sum(gap.size for gap in taken.missing(upto))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(-1, 10))),
+    st.none() | st.integers(0, 20),
+    st.integers(2, 6),
+)
+def test_add_range_counts_as_adding_each_number_does(
+    ranges: list[tuple[int, int]], first: int | None, limit: int
+) -> None:
+    """A stretch of numbers is nothing but its numbers, wherever it falls."""
+    at_once = Sequence(first=first, limit=limit)
+    for start, length in ranges:
+        at_once.add_range(start, start + length)
+    numbers = [start + more for start, length in ranges for more in range(length + 1)]
+    each = sequence(*numbers, first=first, limit=limit)
+    assert repr(at_once) == repr(each)
+    assert at_once.missing() == each.missing()
+
+
+def test_add_range_behind_a_gap_takes_one_step() -> None:
+    """A stretch of any length is one interval, not a loop over its numbers."""
+    taken = sequence(1, first=1)
+    taken.add_range(3, 10**15)
+    assert (taken.lost, taken.received) == (1, 10**15 - 1)
+
+
 def test_sequence_says_what_each_number_meant() -> None:
     """Next, ahead, late, repeated, early: one word for each arrival."""
     taken = Sequence(first=5)
@@ -91,6 +125,7 @@ def test_sequence_with_a_start_misses_the_first_numbers_too() -> None:
 def test_sequence_of_nothing_lost_nothing_and_misses_everything() -> None:
     """Without a number there is no highest; what was due is still missing."""
     assert Sequence().missing(9) == []
+    assert Sequence().count_missing(9) == 0
     due = Sequence(first=1)
     assert (due.highest, due.lost, due.missing()) == (None, 0, [])
     assert due.missing(9) == [Gap(1, 9)]
@@ -119,6 +154,7 @@ def test_saturated_sequence_counts_what_comes_into_a_settled_gap_as_repeated() -
     assert taken.missing() == [Gap(4, 4)]
     assert taken.add(2) is Arrival.REPEATED
     assert taken.lost == 2
+    assert [taken.count_missing(upto) for upto in (3, 4, 5, 9)] == [1, 2, 2, 6]
 
 
 def test_sequence_takes_numbers_of_any_size() -> None:

@@ -6,12 +6,15 @@ It refuses to know who produces it and who reads it.
 from wavetank.evidence.finding import Finding
 from wavetank.evidence.histogram import Histogram
 from wavetank.evidence.journal import Journal, encode_record, read_journal
+from wavetank.evidence.loads import LoadNumbers
 from wavetank.evidence.operations import Kind, Operation, Pair, pairs
 from wavetank.evidence.records import (
     CheckFinished,
     CheckStarted,
     FigureMeasured,
+    GeneratorSampled,
     HistogramTaken,
+    LoadSampled,
     Noted,
     Record,
     RunFinished,
@@ -24,8 +27,13 @@ from wavetank.evidence.sequences import Arrival, Gap, Sequence
 from wavetank.evidence.shape import (
     CheckSummary,
     Figure,
+    GeneratorPoint,
+    GeneratorSummary,
     Latency,
+    LoadPoint,
+    LoadSummary,
     Located,
+    OperationSummary,
     Resources,
     SuiteSummary,
     Summary,
@@ -43,6 +51,8 @@ __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     "Journal",
     "encode_record",
     "read_journal",
+    # loads
+    "LoadNumbers",
     # operations
     "Kind",
     "Operation",
@@ -52,7 +62,9 @@ __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     "CheckFinished",
     "CheckStarted",
     "FigureMeasured",
+    "GeneratorSampled",
     "HistogramTaken",
+    "LoadSampled",
     "Noted",
     "Record",
     "RunFinished",
@@ -67,8 +79,13 @@ __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     # shape
     "CheckSummary",
     "Figure",
+    "GeneratorPoint",
+    "GeneratorSummary",
     "Latency",
+    "LoadPoint",
+    "LoadSummary",
     "Located",
+    "OperationSummary",
     "Resources",
     "SuiteSummary",
     "Summary",

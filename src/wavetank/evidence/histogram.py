@@ -8,15 +8,8 @@ import binascii
 import math
 import struct
 import zlib
+from collections.abc import Iterator, Mapping
 from typing import Self
-
-from hdrh.codec import (  # type: ignore[import-untyped]  # the package ships no stubs
-    HdrCookieException,
-    HdrLengthException,
-)
-from hdrh.histogram import (  # type: ignore[import-untyped]  # as above
-    HdrHistogram,
-)
 
 __all__ = ["Histogram"]
 
@@ -33,6 +26,8 @@ _OUTER_COOKIE = 0x1C849304
 _INNER = struct.Struct(">IIIIQQd")
 _INNER_COOKIE = 0x1C849303
 _COOKIE_MASK = ~0xF0
+_LONG_WORDS = 0x10
+"""In a cookie: counts are variable words, a negative one is a run of zeros."""
 
 
 class Histogram:
@@ -104,6 +99,24 @@ class Histogram:
         place = micros >> dropped << dropped
         counts = self._counts
         counts[place] = counts.get(place, 0) + count
+
+    def record_microseconds(self, counts: Mapping[int, int]) -> None:
+        """Count many durations at once, as `record` does each.
+
+        Args:
+            counts: Whole microseconds -> how many, at least 1 each.
+        """
+        lowest, highest = _micros(self.lowest), _micros(self.highest)
+        own, dropped = self._counts, self._dropped
+        for micros, count in counts.items():
+            if lowest <= micros <= highest:
+                within = micros
+            else:
+                self.clamped += count
+                within = lowest if micros < lowest else highest
+            bits = dropped[within.bit_length()]
+            place = within >> bits << bits
+            own[place] = own.get(place, 0) + count
 
     def _clamp(self, seconds: float, count: int) -> float:
         if math.isnan(seconds):
@@ -207,10 +220,34 @@ class Histogram:
         Its values are microseconds. Equal counts give equal text.
         """
         lowest, highest, digits = self._shape()
-        encoded = HdrHistogram(lowest, highest, digits)
+        counts = self._encoded_counts()
+        payload = _INNER.pack(
+            _INNER_COOKIE | _LONG_WORDS, len(counts), 0, digits, lowest, highest, 1.0
+        )
+        compressed = zlib.compress(payload + counts)
+        outer = _OUTER.pack(_OUTER_COOKIE | _LONG_WORDS, len(compressed))
+        return base64.b64encode(outer + compressed).decode()
+
+    def _encoded_counts(self) -> bytes:
+        """Return all counts of the dense array up to the last one that is not 0.
+
+        Spelled out, not left to the library: that goes through the 17 thousand places
+        of the array, 4 ms in which a worker of a load sends nothing, for each operation
+        and second. This goes through those in use.
+        """
+        leading = (2 * 10**self.digits - 1).bit_length()
+        unit = _micros(self.lowest).bit_length() - 1
+        half = leading - 1
+        words = bytearray()
+        behind = 0
         for place in sorted(self._counts):
-            encoded.record_value(place, self._counts[place])
-        return str(encoded.encode(), "ascii")
+            bucket = max(place.bit_length() - leading - unit, 0)
+            index = (bucket << half) + (place >> (bucket + unit))
+            if index > behind:
+                _append_word(words, behind - index)
+            _append_word(words, self._counts[place])
+            behind = index + 1
+        return bytes(words)
 
     @classmethod
     def decode(cls, text: str) -> Self:
@@ -220,25 +257,33 @@ class Histogram:
             ValueError: If the text is damaged, or is not in microseconds.
         """
         try:
-            lowest, highest, digits = _examine(text)
-            decoded = HdrHistogram.decode(text)
+            lowest, highest, digits, counts = _examine(text)
             histogram = cls(lowest=lowest / 1e6, highest=highest / 1e6, digits=digits)
-        except (
-            binascii.Error,
-            zlib.error,
-            struct.error,
-            HdrCookieException,
-            HdrLengthException,
-            IndexError,
-            OverflowError,
-            TypeError,
-        ) as error:
+        except (binascii.Error, zlib.error, struct.error) as error:
             raise ValueError(f"not a histogram: {error}") from error
-        for index, count in enumerate(decoded.counts):
-            if count:
-                place = histogram._place(decoded.get_value_from_index(index))
-                histogram._counts[place] = histogram._counts.get(place, 0) + count
+        histogram._read_counts(counts)
         return histogram
+
+    def _read_counts(self, counts: bytes) -> None:
+        """Take in counts as `_encoded_counts` writes them; a run of zeros is one step.
+
+        Raises:
+            ValueError: If there are more than the range has places.
+        """
+        leading = (2 * 10**self.digits - 1).bit_length()
+        unit = _micros(self.lowest).bit_length() - 1
+        half = leading - 1
+        length = _micros(self.highest).bit_length()
+        most = (max(length - leading - unit, 0) + 2) << half
+        own, index = self._counts, 0
+        for word in _words(counts):
+            if index + max(-word, 1) > most:
+                raise ValueError("not a histogram: a count outside its range")
+            if word > 0:
+                bucket = max((index >> half) - 1, 0)
+                place = self._place((index - (bucket << half)) << (bucket + unit))
+                own[place] = own.get(place, 0) + word
+            index += max(-word, 1)
 
     def __eq__(self, other: object) -> bool:
         """Be equal when range, digits and counts are."""
@@ -260,11 +305,36 @@ def _micros(seconds: float) -> int:
     return int(seconds * _MICROSECONDS + 0.5)
 
 
-def _examine(text: str) -> tuple[int, int, int]:
-    """Check everything that the codec takes on trust, before it is trusted.
+def _append_word(words: bytearray, value: int) -> None:
+    """Append a count, or a run of zeros: ZigZag, then LEB128 (at most nine bytes)."""
+    left = value << 1 if value >= 0 else (-value << 1) - 1
+    for _ in range(8):
+        if left < 0x80:
+            break
+        words.append(left & 0x7F | 0x80)
+        left >>= 7
+    words.append(left & 0xFF)
+
+
+def _words(data: bytes) -> Iterator[int]:
+    """Yield the counts and runs of zeros that `_append_word` wrote."""
+    value = shift = 0
+    for byte in data:
+        # The ninth byte has all its eight bits for the value.
+        if byte < 0x80 or shift == 56:
+            value |= byte << shift
+            yield (value >> 1) ^ -(value & 1)
+            value = shift = 0
+        else:
+            value |= (byte & 0x7F) << shift
+            shift += 7
+
+
+def _examine(text: str) -> tuple[int, int, int, bytes]:
+    """Check everything that is taken on trust later.
 
     Returns:
-        Lowest value, highest value (microseconds) and digits.
+        Lowest value, highest value (microseconds), digits, and the encoded counts.
     """
     if len(text) > _LARGEST_TEXT:
         raise ValueError("not a histogram: too large")
@@ -279,7 +349,6 @@ def _examine(text: str) -> tuple[int, int, int]:
     cookie, length, offset, digits, lowest, highest, ratio = _INNER.unpack_from(payload)
     if cookie & _COOKIE_MASK != _INNER_COOKIE or length != len(payload) - _INNER.size:
         raise ValueError("not a histogram: damaged payload")
-    # subtle: the codec reads on behind the end while a byte says "more follows".
     if length and payload[-1] & 0x80:
         raise ValueError("not a histogram: the last count is cut")
     if offset or ratio != 1.0:
@@ -288,4 +357,4 @@ def _examine(text: str) -> tuple[int, int, int]:
         raise ValueError("not a histogram: its range makes no sense")
     if highest > _LARGEST_VALUE:
         raise ValueError("not a histogram in microseconds: longer than a day")
-    return lowest, highest, digits
+    return lowest, highest, digits, payload[_INNER.size :]

@@ -14,7 +14,9 @@ __all__ = [
     "CheckFinished",
     "CheckStarted",
     "FigureMeasured",
+    "GeneratorSampled",
     "HistogramTaken",
+    "LoadSampled",
     "Noted",
     "Record",
     "RunFinished",
@@ -166,6 +168,60 @@ class Sampled(_Line, frozen=True, kw_only=True, tag="sampled"):
     threads: int
 
 
+class LoadSampled(_Line, frozen=True, kw_only=True, tag="load_sampled"):
+    """One operation of one scenario of a load over a second, all workers together.
+
+    The sum of all these records is the whole load; the last one of an operation may
+    be of the drain.
+
+    Attributes:
+        since: Start of that second, in seconds since the load's start.
+        took: Its length in seconds.
+        scenario: Name of the scenario.
+        operation: ``request``, ``publish``, ``deliver``, ``listen``, ``connect`` or
+            ``ping``.
+        counts: ``intended``, ``sent``, ``late``, ``dropped``, ``received``,
+            ``failed``, ``lost``, ``duplicated``, ``reordered``, ``corrupted``,
+            ``foreign``, ``bytes_sent``, ``bytes_received``; those that are not 0.
+        response: Times from the intended moment, an encoded histogram; "" for none.
+        service: Times from the moment it was really sent; "" for none.
+    """
+
+    suite: str
+    check: str
+    since: float
+    took: float
+    scenario: str
+    operation: str
+    counts: dict[str, int] = {}
+    response: str = ""
+    service: str = ""
+
+
+class GeneratorSampled(_Line, frozen=True, kw_only=True, tag="generator_sampled"):
+    """How the load's own workers fared over a second.
+
+    Attributes:
+        since: Start of that second, in seconds since the load's start.
+        took: Its length in seconds.
+        cpu: Share of a core that each worker used, 0 to 1.
+        lag: Longest turn of a worker's loop, in seconds.
+        lateness: Sent minus intended, an encoded histogram; "" for none.
+        open: Connections that were open at its end.
+        lost_connections: That the target had ended by then.
+    """
+
+    suite: str
+    check: str
+    since: float
+    took: float
+    cpu: list[float] = []
+    lag: float = 0.0
+    lateness: str = ""
+    open: int = 0
+    lost_connections: int = 0
+
+
 class Noted(_Line, frozen=True, kw_only=True, tag="noted"):
     """Something that the reader of the report has to know."""
 
@@ -192,6 +248,8 @@ Record = (
     | FigureMeasured
     | HistogramTaken
     | Sampled
+    | LoadSampled
+    | GeneratorSampled
     | Noted
     | RunFinished
 )

@@ -6,6 +6,7 @@ memory whatever they are.
 
 import enum
 from bisect import bisect_right
+from itertools import takewhile
 from typing import NamedTuple
 
 __all__ = ["Arrival", "Gap", "Sequence"]
@@ -45,23 +46,26 @@ class Sequence:
     gap is settled: it stays lost for good and ``saturated`` says so. From then
     on ``lost`` and ``repeated`` may be too high and ``reordered`` too low (a
     number that comes after all into a settled gap counts as repeated), and
-    `missing` no longer names that gap.
+    `missing` no longer names that gap, though `count_missing` counts it.
 
     Args:
         first: The first number expected; None takes the lowest that comes.
         limit: How many intervals are kept, at least 2.
+
+    Attributes:
+        saturated: Whether gaps had to be settled, so that the counts are bounds.
     """
 
     __slots__ = (
         "_ends",
         "_first",
         "_limit",
-        "_settled",
         "_starts",
         "early",
         "received",
         "reordered",
         "repeated",
+        "saturated",
     )
 
     def __init__(self, *, first: int | None = None, limit: int = 10_000) -> None:
@@ -73,7 +77,7 @@ class Sequence:
         # one at least. An agreed start is an empty interval in front of it.
         self._starts: list[int] = [] if first is None else [first]
         self._ends: list[int] = [] if first is None else [first - 1]
-        self._settled = 0
+        self.saturated = False
         self.received = 0
         self.repeated = 0
         self.reordered = 0
@@ -95,6 +99,18 @@ class Sequence:
             self._insert(len(ends), number)
             return arrival
         return self._look_back(number)
+
+    def add_range(self, first: int, last: int) -> None:
+        """Take in a stretch of numbers that came in order; both ends included."""
+        ends = self._ends
+        number = first
+        while number <= last:
+            if ends and number == ends[-1] + 1:
+                ends[-1] = last
+                self.received += last - number + 1
+                return
+            self.add(number)
+            number += 1
 
     def _look_back(self, number: int) -> Arrival:
         starts, ends = self._starts, self._ends
@@ -121,7 +137,7 @@ class Sequence:
         self._starts.insert(place, number)
         self._ends.insert(place, number)
         if len(self._starts) > self._limit:
-            self._settled += self._starts[1] - self._ends[0] - 1
+            self.saturated = True
             self._ends[0] = self._ends.pop(1)
             self._starts.pop(1)
 
@@ -131,14 +147,29 @@ class Sequence:
         return self._ends[-1] if self.received else None
 
     @property
-    def saturated(self) -> bool:
-        """Whether gaps had to be settled, so that the counts are bounds."""
-        return self._settled > 0
-
-    @property
     def lost(self) -> int:
         """How many numbers below the highest did not come."""
-        return self._settled + sum(gap.size for gap in self._gaps())
+        return self._upto_highest() - self.received
+
+    def _upto_highest(self) -> int:
+        """Return how many numbers there are from the first one on."""
+        return self._ends[-1] - self._starts[0] + 1 if self._ends else 0
+
+    def count_missing(self, upto: int) -> int:
+        """Return how many numbers up to one did not come, settled gaps included.
+
+        Args:
+            upto: The last number that should have come, in or behind the last gap
+                that was settled. Nothing is owed while nothing came and no start
+                was agreed.
+        """
+        if not self._ends:
+            return 0
+        if upto >= self._ends[-1]:
+            return self.lost + upto - self._ends[-1]
+        gaps = reversed(self._gaps())
+        above = takewhile(lambda gap: gap.last > upto, gaps)
+        return self.lost - sum(gap.last - max(gap.first - 1, upto) for gap in above)
 
     def missing(self, upto: int | None = None) -> list[Gap]:
         """Return the gaps, lowest first.

@@ -12,8 +12,13 @@ from wavetank.evidence.verdict import Verdict
 __all__ = [
     "CheckSummary",
     "Figure",
+    "GeneratorPoint",
+    "GeneratorSummary",
     "Latency",
+    "LoadPoint",
+    "LoadSummary",
     "Located",
+    "OperationSummary",
     "Resources",
     "SuiteSummary",
     "Summary",
@@ -64,6 +69,122 @@ class Latency(_Part, frozen=True, kw_only=True):
     capped: bool
 
 
+class LoadPoint(_Part, frozen=True, kw_only=True):
+    """A second of an operation; of a long load, some seconds together.
+
+    Attributes:
+        since: Its start, in seconds since the load's start.
+        took: Its length in seconds.
+        intended: Arrivals that the schedule had.
+        sent: Of these, handed to the system.
+        received: Answers, deliveries, connections that came.
+        p50: Of the latency that ``OperationSummary.timed`` names; seconds.
+        p99: The same.
+        max: The same.
+    """
+
+    since: float
+    took: float
+    intended: int
+    sent: int
+    received: int
+    p50: float | None
+    p99: float | None
+    max: float | None
+
+
+class OperationSummary(_Part, frozen=True, kw_only=True):
+    """One operation of one scenario of a load.
+
+    Attributes:
+        scenario: Name of the scenario.
+        operation: ``request``, ``publish``, ``deliver`` ...
+        counts: As in the records (`LoadSampled`), summed up; the drain included.
+        seconds: What the rates refer to: while it was sent, or else received.
+        intended_rate: Arrivals/s of the schedule.
+        sent_rate: Messages/s sent.
+        rate: Messages/s received.
+        response: Response time, from the intended moment; None for none.
+        service: Service time, from the moment it was really sent.
+        response_curve: (percentile, seconds), from 0 to 100.
+        service_curve: The same.
+        timed: What the points tell: ``response``, else ``service``, or "".
+        points: In the order of time; at most 1000, each as long as need be.
+    """
+
+    scenario: str
+    operation: str
+    counts: dict[str, int]
+    seconds: float
+    intended_rate: float
+    sent_rate: float
+    rate: float
+    response: Latency | None
+    service: Latency | None
+    response_curve: list[tuple[float, float]]
+    service_curve: list[tuple[float, float]]
+    timed: str
+    points: list[LoadPoint]
+
+
+class GeneratorPoint(_Part, frozen=True, kw_only=True):
+    """How the load's own workers fared in a second, or some together.
+
+    Attributes:
+        since: Its start, in seconds since the load's start.
+        took: Its length in seconds.
+        cpu: Share of a core of the busiest worker, 0 to 1.
+        lag: Longest turn of a worker's loop, in seconds.
+        lateness: p99 of sent minus intended, in seconds; of the worst second.
+        open: Connections that were open at its end.
+        lost_connections: That the target had ended by then.
+    """
+
+    since: float
+    took: float
+    cpu: float
+    lag: float
+    lateness: float | None
+    open: int
+    lost_connections: int
+
+
+class GeneratorSummary(_Part, frozen=True, kw_only=True):
+    """How the load's own workers fared.
+
+    Attributes:
+        workers: How many there were.
+        cpu_peak: Highest share of a core of a worker in a second, 0 to 1.
+        lag: Longest turn of a worker's loop, in seconds.
+        lateness: Sent minus intended.
+        most_open: Most connections that were open at once.
+        lost_connections: That the target ended.
+        points: In the order of time; at most 1000.
+    """
+
+    workers: int
+    cpu_peak: float
+    lag: float
+    lateness: Latency | None
+    most_open: int
+    lost_connections: int
+    points: list[GeneratorPoint]
+
+
+class LoadSummary(_Part, frozen=True, kw_only=True):
+    """A load: what was done to the target, and how it took it.
+
+    Attributes:
+        seconds: How long it was sent, at least.
+        operations: In the order they began.
+        generator: How the load's own workers fared.
+    """
+
+    seconds: float
+    operations: list[OperationSummary]
+    generator: GeneratorSummary
+
+
 class CheckSummary(_Part, frozen=True, kw_only=True):
     """One check.
 
@@ -72,6 +193,7 @@ class CheckSummary(_Part, frozen=True, kw_only=True):
         title: The sentence that it proves.
         took: Seconds.
         operations: Name of an operation -> kind -> how many.
+        loads: Its loads, one after the other; most checks have none.
     """
 
     verdict: Verdict
@@ -81,6 +203,7 @@ class CheckSummary(_Part, frozen=True, kw_only=True):
     figures: dict[str, Figure]
     latencies: dict[str, Latency]
     operations: dict[str, dict[str, int]]
+    loads: list[LoadSummary] = []
 
 
 class SuiteSummary(_Part, frozen=True, kw_only=True):

@@ -11,12 +11,15 @@ from typing import Any
 from wavetank.errors import ExitCode
 from wavetank.evidence.finding import Finding
 from wavetank.evidence.histogram import Histogram
+from wavetank.evidence.loads import Loads, latency
 from wavetank.evidence.operations import Operation
 from wavetank.evidence.records import (
     CheckFinished,
     CheckStarted,
     FigureMeasured,
+    GeneratorSampled,
     HistogramTaken,
+    LoadSampled,
     Noted,
     Record,
     RunFinished,
@@ -28,7 +31,6 @@ from wavetank.evidence.records import (
 from wavetank.evidence.shape import (
     CheckSummary,
     Figure,
-    Latency,
     Located,
     Resources,
     SuiteSummary,
@@ -106,6 +108,7 @@ class _Check:
     figures: dict[str, Figure] = field(default_factory=dict)
     histograms: dict[str, Histogram] = field(default_factory=dict)
     operations: dict[str, dict[str, int]] = field(default_factory=dict)
+    loads: Loads = field(default_factory=Loads)
 
     def summary(self) -> CheckSummary:
         """Return it as far as it came."""
@@ -117,23 +120,10 @@ class _Check:
             took=self.took,
             findings=self.findings + unfinished,
             figures=self.figures,
-            latencies={name: _latency(h) for name, h in self.histograms.items()},
+            latencies={name: latency(h) for name, h in self.histograms.items()},
             operations=self.operations,
+            loads=self.loads.summaries(),
         )
-
-
-def _latency(histogram: Histogram) -> Latency:
-    return Latency(
-        count=histogram.count,
-        min=histogram.min,
-        mean=histogram.mean,
-        p50=histogram.percentile(50),
-        p90=histogram.percentile(90),
-        p99=histogram.percentile(99),
-        p999=histogram.percentile(99.9),
-        max=histogram.max,
-        capped=histogram.capped,
-    )
 
 
 @dataclass(slots=True)
@@ -210,6 +200,8 @@ class _Folding:
             FigureMeasured: self._figure_measured,
             HistogramTaken: self._histogram_taken,
             Sampled: self._sampled,
+            LoadSampled: self._load_sampled,
+            GeneratorSampled: self._generator_sampled,
             Noted: self._noted,
             RunFinished: self._run_finished,
         }
@@ -284,6 +276,12 @@ class _Folding:
         else:
             usage.add(record)
 
+    def _load_sampled(self, record: LoadSampled) -> None:
+        self._check(record.suite, record.check).loads.sampled(record)
+
+    def _generator_sampled(self, record: GeneratorSampled) -> None:
+        self._check(record.suite, record.check).loads.generator_sampled(record)
+
     def _noted(self, record: Noted) -> None:
         self.notes.append(record.text)
 
@@ -293,6 +291,7 @@ class _Folding:
     def summary(self, *, cut: bool) -> Summary:
         """Return what it all comes to."""
         run = self.run or _NO_RUN
+        self.problems += self._problems_of_loads()
         suites = self._suites()
         checks = [
             (suite, name, check)
@@ -349,6 +348,13 @@ class _Folding:
             machine=run.machine,
             options=run.options,
         )
+
+    def _problems_of_loads(self) -> list[str]:
+        return [
+            f"load of {suite}.{name}: {problem}"
+            for (suite, name), check in self.checks.items()
+            for problem in check.loads.problems
+        ]
 
     def _suites(self) -> dict[str, SuiteSummary]:
         by_suite: dict[str, dict[str, CheckSummary]] = {}
