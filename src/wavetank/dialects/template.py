@@ -37,10 +37,18 @@ class Template:
     Args:
         name: What the user calls it.
         description: What the user's table says.
+        table: The table itself, for who hands the dialect to another process.
     """
 
-    def __init__(self, name: str, description: Description) -> None:
+    def __init__(
+        self,
+        name: str,
+        description: Description,
+        *,
+        table: Mapping[str, object] | None = None,
+    ) -> None:
         self.name = name
+        self.table = table or {}
         self.capabilities = description.capabilities
         self.endpoint = description.endpoint
         self.limits = description.limits
@@ -64,7 +72,7 @@ class Template:
         Raises:
             UsageError: With every mistake, and the nearest name where one is unknown.
         """
-        return cls(name, describe(table, where))
+        return cls(name, describe(table, where), table=table)
 
     def encode(self, ask: Ask) -> str:
         """Return the described text with its blanks filled in.

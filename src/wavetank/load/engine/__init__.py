@@ -1,0 +1,1 @@
+"""The engine's shell: worker processes, their sockets, and who coordinates them."""
