@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from wavetank.cli.results import read_summary
 from wavetank.report import Entry, matrix_markdown
-from wavetank.report.outline import Excerpt, Paragraph
+from wavetank.report.blocks import Excerpt, Paragraph
 
 __all__ = ["PAGE", "SERVERS", "Server", "main", "play"]
 

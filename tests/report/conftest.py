@@ -10,9 +10,11 @@ from wavetank.evidence import (
     CheckStarted,
     FigureMeasured,
     Finding,
+    GeneratorSampled,
     Histogram,
     HistogramTaken,
     Kind,
+    LoadSampled,
     Noted,
     Operation,
     Record,
@@ -283,6 +285,20 @@ def poisoned(hostile: str) -> list[Record]:
             name=hostile,
             histogram=Histogram().encode(),
         ),
+        *(
+            LoadSampled(
+                at=1.5,
+                suite=hostile,
+                check="check",
+                since=since,
+                took=1.0,
+                scenario=hostile,
+                operation=hostile,
+                counts={"received": 7, hostile: 2**63},
+                response=text,
+            )
+            for since, text in ((0.0, ""), (1.0, hostile), (1e300, "HISTFAAA"))
+        ),
         CheckFinished(
             at=2.0,
             suite=hostile,
@@ -343,3 +359,107 @@ def played() -> Played:
         return fold([started, *finished, RunFinished(at=3.0)])
 
     return play
+
+
+LoadOf = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def load_of() -> LoadOf:
+    """Make the records of a check's load: each second as the last, or as asked."""
+
+    def make(
+        seconds: int = 3,
+        *,
+        suite: str = "load",
+        check: str = "sustained",
+        scenario: str = "echo",
+        operation: str = "request",
+        rate: int = 100,
+        times: Sequence[float] = (0.001, 0.002, 0.010),
+        service: Sequence[float] = (0.001,),
+        started: float = 10.0,
+        **counts: int,
+    ) -> list[Record]:
+        def encoded(durations: Sequence[float]) -> str:
+            histogram = Histogram()
+            for duration in durations:
+                histogram.record(duration)
+            return histogram.encode() if durations else ""
+
+        response, served = encoded(times), encoded(service)
+        records: list[Record] = []
+        for second in range(seconds):
+            records += [
+                LoadSampled(
+                    at=started + second + 1,
+                    suite=suite,
+                    check=check,
+                    since=float(second),
+                    took=1.0,
+                    scenario=scenario,
+                    operation=operation,
+                    counts={
+                        "intended": rate,
+                        "sent": rate,
+                        "received": rate,
+                        **counts,
+                    },
+                    response=response,
+                    service=served,
+                ),
+                GeneratorSampled(
+                    at=started + second + 1,
+                    suite=suite,
+                    check=check,
+                    since=float(second),
+                    took=1.0,
+                    cpu=[0.25, 0.5],
+                    lag=0.002,
+                    lateness=served,
+                    open=50,
+                ),
+            ]
+        return records
+
+    return make
+
+
+@pytest.fixture
+def run_of() -> Callable[..., list[Record]]:
+    """Make the records of a run around those of its loads."""
+
+    def make(
+        loads: Sequence[Record],
+        *,
+        verdict: Verdict = Verdict.PASS,
+        check: str = "sustained",
+        machine: dict[str, str] | None = None,
+        options: dict[str, str] | None = None,
+    ) -> list[Record]:
+        return [
+            RunStarted(
+                at=0.0,
+                run="load_1",
+                wall=1_790_000_000.0,
+                version="0.1.0",
+                seed=7,
+                suites=["load"],
+                planned=[],
+                target="embedded hub",
+                machine=machine or {"processors": "2"},
+                options=options or {},
+            ),
+            CheckStarted(at=1.0, suite="load", check=check, title="It holds."),
+            *loads,
+            CheckFinished(
+                at=90.0,
+                suite="load",
+                check=check,
+                took=60.0,
+                findings=[Finding(verdict=verdict, title="It holds.", seen="so so")],
+            ),
+            RunFinished(at=100.0),
+        ]
+
+    return make

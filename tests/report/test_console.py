@@ -1,6 +1,7 @@
 """The terminal shows a line for each check, and the end in a few lines."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -125,3 +126,11 @@ def test_check_line_of_a_pass_says_what_was_not_looked_at() -> None:
         "PASS     core.connection_timeout  6.00 ms  (not all of it: no limit declared)"
     )
     assert check_line(record) == line
+
+
+def test_last_block_has_a_line_for_each_operation_of_a_load(
+    load_of: Callable[..., list[Record]], run_of: Callable[..., list[Record]]
+) -> None:
+    """How much, and how fast, without opening the report."""
+    block = last_block(fold(run_of(load_of(10))))
+    assert "\nload     load.sustained echo.request: 100/s for 10.0 s" in block

@@ -1,5 +1,7 @@
 """The results folder is a pure function of the journal."""
 
+from collections.abc import Callable
+
 from wavetank.evidence import Record, encode_record, read_journal
 from wavetank.report.folder import render
 
@@ -56,3 +58,15 @@ def test_folder_can_be_written_whatever_the_target_said(
     for name, text in render(poisoned, cut=False, folder="x").items():
         assert text.encode()
         assert "/" not in name
+
+
+def test_folder_of_a_load_has_its_seconds_for_other_tools(
+    load_of: Callable[..., list[Record]], run_of: Callable[..., list[Record]]
+) -> None:
+    """A histogram log for each suite, and a table of all."""
+    files = render(run_of(load_of(3)), cut=False, folder="x")
+    assert files["load.hlog"].count("Tag=echo.request,") == 3
+    assert files["load.csv"].count("\n") == 4
+    assert "<svg" in files["report.html"]
+    assert "## Loads" in files["test_report.md"]
+    assert '"loads": [' in files["test_summary.json"]

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from wavetank.evidence import Record, Summary, Verdict, fold
+from wavetank.report.blocks import Counts, Table
 from wavetank.report.html import blocks_html, report_html
-from wavetank.report.outline import Counts, Table
 
 VOID = {"meta"}
 
@@ -78,9 +78,11 @@ def test_html_is_balanced_and_has_only_known_tags(
             *("html", "head", "meta", "title", "style", "body", "main"),
             *("h1", "h2", "h3", "p", "ul", "li", "dl", "dt", "dd", "div", "span"),
             *("table", "thead", "tbody", "tr", "th", "td", "code", "pre"),
+            *("figure", "figcaption", "svg", "text", "tspan", "path", "polyline"),
         }
         assert page.attributes <= {
             *("lang", "charset", "http-equiv", "content", "name", "class", "scope"),
+            *("viewbox", "role", "aria-label", "x", "y", "d", "points"),
         }
 
 

@@ -5,8 +5,9 @@ import re
 from markdown_it import MarkdownIt  # comes with rich
 
 from wavetank.evidence import Record, Summary, Verdict, fold
+from wavetank.report.blocks import Counts, Table
 from wavetank.report.markdown import blocks_markdown, report_markdown
-from wavetank.report.outline import Counts, Table
+from wavetank.report.plots import Line, Panel, Plot, Scale
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -71,3 +72,13 @@ def test_markdown_of_counts_shows_what_failed() -> None:
     assert blocks_markdown([Table(head=("a",), rows=((counts,),))]) == (
         "| a |\n|---|\n| **1 failed**, \\*3\\* |\n"
     )
+
+
+def test_markdown_shows_a_plot_as_lines_of_text() -> None:
+    """It stands in any viewer, without a picture beside it."""
+    lines = (Line("echo", ((0.0, 1.0), (60.0, 2.0))),)
+    plot = Plot("p99 <b>", Scale.TIME, (Panel("p99", "s", lines),))
+    text = blocks_markdown([plot])
+    assert text.startswith("p99 \\<b\\> (seconds since the load's start):\n\n```text\n")
+    assert "p99 echo" in text
+    assert text.endswith("1.00 s to 2.00 s\n```\n")

@@ -7,8 +7,8 @@ import pytest
 from markdown_it import MarkdownIt  # comes with rich
 
 from wavetank.evidence import Finding, Record, Summary, Verdict, fold
+from wavetank.report.blocks import MOST_ROWS, Paragraph
 from wavetank.report.matrix import Entry, matrix_html, matrix_markdown
-from wavetank.report.outline import MOST_ROWS, Paragraph
 
 Played = Callable[..., Summary]
 

@@ -18,9 +18,7 @@ from wavetank.evidence import (
     Verdict,
     fold,
 )
-from wavetank.report.outline import (
-    MOST_CASES,
-    MOST_OUTPUT,
+from wavetank.report.blocks import (
     MOST_ROWS,
     Block,
     Case,
@@ -32,6 +30,10 @@ from wavetank.report.outline import (
     Paragraph,
     Table,
     Title,
+)
+from wavetank.report.outline import (
+    MOST_CASES,
+    MOST_OUTPUT,
     counts_sentence,
     outline,
 )

@@ -59,6 +59,7 @@ def test_size_has_three_digits_and_a_binary_unit(number: float, text: str) -> No
         (0.0123, "s", "12.3 ms"),
         (2048, "bytes", "2.00 KiB"),
         (1250.5, "1/s", "1,250.5 1/s"),
+        (1250.5, "/s", "1,250.5/s"),
         (100.0, "connections", "100 connections"),
         (0.123456, "", "0.1235"),
         (1e300, "messages", "1e+300 messages"),

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from wavetank.cli.parser import Parser
 from wavetank.cli.progress import Progress, Screen
-from wavetank.cli.run import conclude, prove, variables_of_hub
+from wavetank.cli.run import conclude, prove
+from wavetank.cli.variables import variables_of_others
 from wavetank.errors import UsageError, nearest
 from wavetank.lab.catalogue import catalogue
 from wavetank.lab.conformance.aio.clients import SUITE as CLIENTS
@@ -123,7 +124,7 @@ def _test_client(
     is_autobahn: bool,
 ) -> int:
     """Play groups of cases on a client, report, and return the exit code."""
-    asked, settings = prepare(flags, names=[_SUITE], elsewhere=variables_of_hub())
+    asked, settings = prepare(flags, names=[_SUITE], elsewhere=variables_of_others())
     plan = dataclasses.replace(
         asked,
         suites=(CLIENTS,),

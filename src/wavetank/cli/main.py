@@ -29,6 +29,8 @@ _FOLDER_ADVICE = "make room, or choose another folder (--output)"
 _ADVICE = {
     "run": _FOLDER_ADVICE,
     "conform": _FOLDER_ADVICE,
+    "load": _FOLDER_ADVICE,
+    "latency": _FOLDER_ADVICE,
     "report": "make room for the reports",
 }
 """What to do where the disk is full; of the others it is their output."""
@@ -36,7 +38,10 @@ _ADVICE = {
 COMMANDS: dict[str, str] = {
     "run": "prove a WebSocket server: the embedded hub, --serve CMD or --target URL",
     "conform": "test a WebSocket server or client against RFC 6455 and RFC 7692",
+    "load": "put a load on a WebSocket server, and find what it takes",
+    "latency": "measure how long a WebSocket server lets its users wait",
     "report": "make the reports of a results folder again, from its journal alone",
+    "compare": "tell whether the loads of one run are slower than those of another",
     "hub": "start the hub",
     "sub": "print what is published to topics",
     "pub": "publish, once or each line of standard input",

@@ -11,7 +11,13 @@ from wavetank.errors import UsageError
 from wavetank.evidence import Journal, Summary, fold, read_journal
 from wavetank.report import autobahn_files, render
 
-__all__ = ["JOURNAL", "read_summary", "write_autobahn", "write_results"]
+__all__ = [
+    "JOURNAL",
+    "read_journal_of",
+    "read_summary",
+    "write_autobahn",
+    "write_results",
+]
 
 JOURNAL = "journal.ndjson"
 
@@ -26,7 +32,7 @@ def write_results(folder: Path) -> Summary:
         UsageError: If there is no journal, nothing in it, or no leave to write.
         OSError: If the disk is full.
     """
-    journal = _read(folder)
+    journal = read_journal_of(folder)
     files = render(
         journal.records,
         cut=journal.cut,
@@ -43,7 +49,7 @@ def read_summary(folder: Path) -> Summary:
     Raises:
         UsageError: If there is no journal, or nothing in it.
     """
-    return _fold(_read(folder))
+    return _fold(read_journal_of(folder))
 
 
 def write_autobahn(folder: Path, summary: Summary, *, agent: str = "") -> None:
@@ -61,7 +67,12 @@ def write_autobahn(folder: Path, summary: Summary, *, agent: str = "") -> None:
     _write(folder, autobahn_files(summary, agent=agent))
 
 
-def _read(folder: Path) -> Journal:
+def read_journal_of(folder: Path) -> Journal:
+    """Read the journal of a results folder.
+
+    Raises:
+        UsageError: If there is none, or nothing in it.
+    """
     path = folder / JOURNAL
     try:
         with path.open("rb") as lines:

@@ -18,9 +18,9 @@ from wavetank.cli.disk import is_full
 from wavetank.cli.parser import Parser
 from wavetank.cli.progress import Progress, Screen, coloured
 from wavetank.cli.results import write_autobahn, write_results
+from wavetank.cli.variables import variables_of_others
 from wavetank.errors import ExitCode
 from wavetank.evidence import Summary, exit_code
-from wavetank.hub import OPTIONS as HUB_OPTIONS
 from wavetank.lab.catalogue import catalogue
 from wavetank.lab.options import OPTIONS
 from wavetank.lab.plan import Source
@@ -29,7 +29,7 @@ from wavetank.lab.proving import Proving
 from wavetank.lab.run import Run
 from wavetank.report import last_block
 
-__all__ = ["conclude", "main", "prove", "variables_of_hub"]
+__all__ = ["conclude", "main", "prove"]
 
 _SUITES = Path(__file__).parent.parent / "lab" / "suites"
 _EPILOG = """\
@@ -101,7 +101,7 @@ def prove(
         flags,
         names=names,
         test_files=test_files,
-        elsewhere=variables_of_hub(),
+        elsewhere=variables_of_others(),
     )
     console = Screen(highlight=False)
     with Progress(console) as progress:
@@ -143,12 +143,6 @@ def conclude(
         console.print(coloured(block), soft_wrap=True)
         _explain_nothing(summary, keyword)
     return exit_code(summary)
-
-
-def variables_of_hub() -> list[str]:
-    """Return the environment's names of the hub's options, ours cut off in front."""
-    variables = [name for one in HUB_OPTIONS for name in one.variables("WAVETANK_HUB_")]
-    return [name.removeprefix("WAVETANK_") for name in variables]
 
 
 def _parser() -> Parser:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from wavetank.evidence import CheckFinished, Finding, Located, Summary, Verdict
 from wavetank.report.escaping import visible
+from wavetank.report.loads import load_lines
 from wavetank.report.outline import counts_sentence
 from wavetank.report.quantities import count, duration
 
@@ -62,6 +63,7 @@ def last_block(summary: Summary, *, folder: str = "") -> str:
         f"{summary.verdict.value:<7}  {counts_sentence(summary)}",
         *(f"{_INDENT}{_short(reason)}" for reason in summary.reasons),
     ]
+    lines += [f"load     {_short(line)}" for line in load_lines(summary.suites)]
     for located in summary.findings[:MOST_FINDINGS]:
         lines += ["", *_case(located)]
     more = len(summary.findings) - MOST_FINDINGS

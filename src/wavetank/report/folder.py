@@ -6,11 +6,13 @@ It refuses to know where the folder is and to write into it.
 from collections.abc import Iterable
 
 from wavetank.evidence import Record, fold
+from wavetank.report.hlog import hlog_files
 from wavetank.report.html import report_html
 from wavetank.report.json import summary_json
 from wavetank.report.junit import junit_xml
 from wavetank.report.logs import suite_logs
 from wavetank.report.markdown import report_markdown
+from wavetank.report.table import load_csv
 
 __all__ = ["render"]
 
@@ -34,10 +36,13 @@ def render(
     """
     kept = list(records)
     summary = fold(kept, cut=cut, problems=problems)
+    table = load_csv(kept)
     return {
         "test_summary.json": summary_json(summary),
         "test_report.md": report_markdown(summary, folder=folder),
         "report.html": report_html(summary, folder=folder),
         "junit.xml": junit_xml(summary),
         **suite_logs(kept),
+        **hlog_files(kept),
+        **({"load.csv": table} if table else {}),
     }

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from wavetank.evidence import Summary, Verdict
-from wavetank.report.escaping import as_html
-from wavetank.report.outline import (
+from wavetank.report.blocks import (
     Block,
     Case,
     Cell,
@@ -22,8 +21,10 @@ from wavetank.report.outline import (
     Paragraph,
     Table,
     Title,
-    outline,
 )
+from wavetank.report.escaping import as_html
+from wavetank.report.outline import outline
+from wavetank.report.plots import Plot, plot_svg
 
 __all__ = ["blocks_html", "report_html"]
 
@@ -38,7 +39,7 @@ body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: var(--ink);
   background: var(--page); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 h3 { font-size: 1rem; margin-top: 1.6rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } .scroll + .scroll { margin-top: 1rem; }
 table { border-collapse: collapse; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem .3rem 0;
   text-align: left; vertical-align: top; overflow-wrap: anywhere; }
@@ -61,6 +62,22 @@ pre { background: var(--raised); border: 1px solid var(--line); padding: .8rem;
 .verdict { font-weight: 700; } .verdict.PASS { color: var(--pass); }
 .verdict.FAIL { color: var(--fail); } .verdict.UNKNOWN { color: var(--unknown); }
 .verdict.SKIP { color: var(--skip); }
+figure { margin: 1rem 0; } figcaption { color: var(--soft); }
+.plot { width: 100%; height: auto; color: var(--ink); font-size: 12px; }
+.plot text { fill: currentColor; white-space: pre; }
+.plot .tick { fill: var(--soft); } .plot .x { text-anchor: middle; }
+.plot .y { text-anchor: end; dominant-baseline: middle; }
+.plot .grid { stroke: var(--line); fill: none; }
+.plot .line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
+.plot .line.s0 { stroke: #3478c6; } .plot .line.s1 { stroke: #c7692a; }
+.plot .line.s2 { stroke: #2f9466; } .plot .line.s3 { stroke: #b5519c; }
+.plot .line.s4 { stroke: #8a7a1f; } .plot .line.s5 { stroke: #7d6bd1; }
+.plot .dot.s0, .plot tspan.s0 { fill: #3478c6; }
+.plot .dot.s1, .plot tspan.s1 { fill: #c7692a; }
+.plot .dot.s2, .plot tspan.s2 { fill: #2f9466; }
+.plot .dot.s3, .plot tspan.s3 { fill: #b5519c; }
+.plot .dot.s4, .plot tspan.s4 { fill: #8a7a1f; }
+.plot .dot.s5, .plot tspan.s5 { fill: #7d6bd1; }
 """
 
 # The browser itself refuses whatever the page might ask for.
@@ -174,6 +191,13 @@ def _case(block: Case) -> str:
     )
 
 
+def _plot(block: Plot) -> str:
+    caption = as_html(f"{block.caption} ({block.scale.value})")
+    return (
+        f"<figure>\n{plot_svg(block)}\n<figcaption>{caption}.</figcaption>\n</figure>"
+    )
+
+
 _WRITERS: dict[type, Callable[[Any], str]] = {
     Title: _title,
     Heading: _heading,
@@ -183,4 +207,5 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     Items: _items,
     Excerpt: _excerpt,
     Case: _case,
+    Plot: _plot,
 }

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from wavetank.evidence import Summary, Verdict
-from wavetank.report.escaping import as_code, as_fence, as_markdown
-from wavetank.report.outline import (
+from wavetank.report.blocks import (
     Block,
     Case,
     Cell,
@@ -21,8 +20,10 @@ from wavetank.report.outline import (
     Paragraph,
     Table,
     Title,
-    outline,
 )
+from wavetank.report.escaping import as_code, as_fence, as_markdown
+from wavetank.report.outline import outline
+from wavetank.report.plots import Plot, plot_text
 
 __all__ = ["blocks_markdown", "report_markdown"]
 
@@ -104,6 +105,11 @@ def _case(block: Case) -> str:
     return "\n".join([head + as_markdown(block.title), "", *facts]).rstrip()
 
 
+def _plot(block: Plot) -> str:
+    caption = as_markdown(f"{block.caption} ({block.scale.value})")
+    return f"{caption}:\n\n{as_fence(plot_text(block))}"
+
+
 _WRITERS: dict[type, Callable[[Any], str]] = {
     Title: _title,
     Heading: _heading,
@@ -113,4 +119,5 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     Items: _items,
     Excerpt: _excerpt,
     Case: _case,
+    Plot: _plot,
 }

@@ -8,10 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wavetank.evidence import Summary, Verdict
-from wavetank.report.cases import SUITES, Came, CaseRow, case_rows
-from wavetank.report.html import blocks_html
-from wavetank.report.markdown import blocks_markdown
-from wavetank.report.outline import (
+from wavetank.report.blocks import (
     Block,
     Cell,
     Code,
@@ -22,6 +19,9 @@ from wavetank.report.outline import (
     Table,
     bounded,
 )
+from wavetank.report.cases import SUITES, Came, CaseRow, case_rows
+from wavetank.report.html import blocks_html
+from wavetank.report.markdown import blocks_markdown
 from wavetank.report.quantities import count, duration, moment
 
 __all__ = ["Entry", "matrix_html", "matrix_markdown"]

@@ -5,7 +5,6 @@ It refuses to know Markdown and HTML, which both write the same blocks.
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from wavetank.evidence import (
     CheckSummary,
@@ -14,116 +13,31 @@ from wavetank.evidence import (
     Summary,
     Verdict,
 )
+from wavetank.report.blocks import (
+    MOST_ROWS,
+    Block,
+    Case,
+    Cell,
+    Code,
+    Excerpt,
+    Facts,
+    Heading,
+    Items,
+    Paragraph,
+    Table,
+    Title,
+    bounded,
+    left_out,
+)
+from wavetank.report.loads import load_blocks
 from wavetank.report.quantities import count, duration, figure, moment, share, size
 
-__all__ = [
-    "Block",
-    "Case",
-    "Cell",
-    "Code",
-    "Counts",
-    "Excerpt",
-    "Facts",
-    "Heading",
-    "Items",
-    "Paragraph",
-    "Table",
-    "Title",
-    "bounded",
-    "counts_sentence",
-    "outline",
-]
+__all__ = ["counts_sentence", "outline"]
 
 MOST_CASES = 20
 """Findings that are shown in full; the suites' tables have all of them."""
 
-MOST_ROWS = 500
 MOST_OUTPUT = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Text that a reader may copy: a name, a path, a command."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many came to what; each part is shown in the colour of its verdict."""
-
-    parts: tuple[tuple[Verdict, str], ...]
-
-
-Cell = str | Code | Counts | Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """The first lines: verdict, one sentence, and why beyond the checks."""
-
-    run: str
-    verdict: Verdict
-    sentence: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """The beginning of a part; level 2, or 3 inside a part."""
-
-    text: str
-    level: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A sentence or two."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Names and values."""
-
-    rows: tuple[tuple[str, Cell], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows under a head; columns named in ``numbers`` stand to the right."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    numbers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list."""
-
-    items: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Lines as they were printed."""
-
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A finding in full."""
-
-    verdict: Verdict
-    where: str
-    title: str
-    facts: tuple[tuple[str, str], ...]
-
-
-Block = Title | Heading | Paragraph | Facts | Table | Items | Excerpt | Case
 
 
 def outline(summary: Summary, *, folder: str) -> list[Block]:
@@ -145,6 +59,7 @@ def outline(summary: Summary, *, folder: str) -> list[Block]:
         Heading("What was tested"),
         _tested(summary),
         *_suites(summary.suites),
+        *load_blocks(summary.suites),
         *_figures(summary.suites),
         *_latencies(summary.suites),
         *_operations(summary.suites),
@@ -424,31 +339,14 @@ def _names(heading: str, names: list[str]) -> Iterator[Block]:
     if names:
         yield Heading(heading)
         yield Items(tuple(Code(name) for name in names[:MOST_ROWS]))
-        yield from _left_out(len(names))
+        yield from left_out(len(names))
 
 
 def _texts(heading: str, texts: list[str]) -> Iterator[Block]:
     if texts:
         yield Heading(heading)
         yield Items(tuple(texts[:MOST_ROWS]))
-        yield from _left_out(len(texts))
-
-
-def bounded(
-    head: tuple[str, ...],
-    rows: list[tuple[Cell, ...]],
-    *,
-    numbers: frozenset[str] = frozenset(),
-) -> Iterator[Block]:
-    """Yield a table of as many rows as a page can bear, and how many are left out."""
-    yield Table(head=head, rows=tuple(rows[:MOST_ROWS]), numbers=numbers)
-    yield from _left_out(len(rows))
-
-
-def _left_out(number: int) -> Iterator[Block]:
-    if number > MOST_ROWS:
-        more = f"{number - MOST_ROWS:,}"
-        yield Paragraph(f"And {more} more: see test_summary.json.")
+        yield from left_out(len(texts))
 
 
 def _again(summary: Summary, folder: str) -> Iterator[Block]:

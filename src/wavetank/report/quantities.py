@@ -53,7 +53,7 @@ def figure(value: float, unit: str) -> str:
         return duration(value)
     if unit in {"B", "bytes"}:
         return size(value)
-    return f"{_number(value)} {unit}".rstrip()
+    return f"{_number(value)}{'' if unit[:1] == '/' else ' '}{unit}".rstrip()
 
 
 def _number(value: float) -> str:

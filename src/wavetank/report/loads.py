@@ -1,0 +1,286 @@
+"""The part of the report about loads: tables, and what the seconds were like.
+
+It refuses to know Markdown and HTML, and how a load was carried out.
+"""
+
+from collections.abc import Iterator
+
+from wavetank.evidence import (
+    GeneratorSummary,
+    Latency,
+    LoadPoint,
+    LoadSummary,
+    OperationSummary,
+    SuiteSummary,
+)
+from wavetank.report.blocks import (
+    Block,
+    Cell,
+    Code,
+    Heading,
+    Paragraph,
+    Table,
+    bounded,
+)
+from wavetank.report.plots import Line, Panel, Plot, Scale
+from wavetank.report.quantities import NOTHING, count, duration, figure, share
+
+__all__ = ["load_blocks", "load_lines", "loads_of"]
+
+MOST_PLOTTED = 3
+"""Loads of a check that are plotted, the last ones: a search has dozens."""
+
+_COUNTED = (
+    *("intended", "sent", "received", "lost", "duplicated", "reordered"),
+    *("corrupted", "failed", "dropped", "late"),
+)
+_RATES = ("intended/s", "sent/s", "received/s")
+_POINTS = ("p50", "p90", "p99", "p99.9", "max")
+_PER_SECOND = "/s"
+_TIMES = (
+    "Response time is counted from the moment that the schedule intended, service "
+    "time from the moment that the message was really sent. What users wait is the "
+    "response time; the service time hides whatever a late sender did not ask."
+)
+
+
+def loads_of(
+    suites: dict[str, SuiteSummary],
+) -> Iterator[tuple[str, list[LoadSummary]]]:
+    """Yield each check that has loads, with its suite, and these."""
+    for suite_name, suite in suites.items():
+        for name, check in suite.checks.items():
+            if check.loads:
+                yield f"{suite_name}.{name}", check.loads
+
+
+def load_blocks(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
+    """Yield the part of the report about loads; nothing where there is none."""
+    checks = list(loads_of(suites))
+    if not checks:
+        return
+    yield Heading("Loads")
+    yield Paragraph(_TIMES)
+    for where, loads in checks:
+        yield Heading(where, level=3)
+        yield from _counts(loads)
+        yield from _latencies(loads)
+        yield _generators(loads)
+        yield from _plots(loads)
+
+
+def load_lines(suites: dict[str, SuiteSummary], *, most: int = 3) -> list[str]:
+    """Return a line for each operation of the last loads, for the terminal.
+
+    Args:
+        suites: Of the summary.
+        most: Lines at most; how many are left out is said in one more.
+    """
+    lines = [
+        _line(where, operation)
+        for where, loads in loads_of(suites)
+        for operation in loads[-1].operations
+        if operation.operation != "connect" or len(loads[-1].operations) == 1
+    ]
+    more = len(lines) - most
+    rest = [f"and {count(more, 'more operation')}"] if more > 0 else []
+    return lines[:most] + rest
+
+
+def _line(where: str, operation: OperationSummary) -> str:
+    counts = operation.counts
+    words = [
+        f"{where} {operation.scenario}.{operation.operation}: "
+        f"{_rate(operation.rate)} for {duration(operation.seconds)}",
+        f"{counts.get('received', 0):,} received",
+        *(
+            f"{counts[name]:,} {name}"
+            for name in ("lost", "duplicated", "reordered", "failed", "dropped")
+            if counts.get(name)
+        ),
+    ]
+    time = operation.response or operation.service
+    if time is not None and time.count:
+        kind = "response" if operation.response else "service"
+        words.append(
+            f"{kind} time p50 {duration(time.p50)}, p99 {duration(time.p99)}, "
+            f"max {_longest(time)}"
+        )
+    return ", ".join(words)
+
+
+def _rate(rate: float) -> str:
+    return figure(float(f"{rate:.4g}"), _PER_SECOND)
+
+
+def _longest(time: Latency) -> str:
+    return duration(time.max) + (" or more" if time.capped else "")
+
+
+def _numbered(
+    loads: list[LoadSummary],
+) -> Iterator[tuple[tuple[str, ...], OperationSummary]]:
+    """Yield each operation, and the number of its load where there are several."""
+    for number, load in enumerate(loads, 1):
+        for operation in load.operations:
+            yield ((str(number),) if len(loads) > 1 else ()), operation
+
+
+def _head(loads: list[LoadSummary]) -> tuple[str, ...]:
+    return (*(("Load",) if len(loads) > 1 else ()), "Scenario", "Operation")
+
+
+def _counts(loads: list[LoadSummary]) -> Iterator[Block]:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            *number,
+            Code(operation.scenario),
+            operation.operation,
+            *(f"{operation.counts.get(name, 0):,}" for name in _COUNTED),
+            *(
+                _rate(rate)
+                for rate in (
+                    operation.intended_rate,
+                    operation.sent_rate,
+                    operation.rate,
+                )
+            ),
+        )
+        for number, operation in _numbered(loads)
+    ]
+    numbers = (*_COUNTED, *_RATES)
+    yield from bounded((*_head(loads), *numbers), rows, numbers=frozenset(numbers))
+
+
+def _latencies(loads: list[LoadSummary]) -> Iterator[Block]:
+    rows: list[tuple[Cell, ...]] = []
+    for number, operation in _numbered(loads):
+        times = {"response time": operation.response, "service time": operation.service}
+        for name, time in times.items():
+            if time is None:
+                continue
+            points = (time.p50, time.p90, time.p99, time.p999)
+            rows.append(
+                (
+                    *number,
+                    Code(operation.scenario),
+                    operation.operation,
+                    name,
+                    f"{time.count:,}",
+                    *(duration(point) for point in points),
+                    _longest(time),
+                )
+            )
+    if rows:
+        numbers = ("Count", *_POINTS)
+        head = (*_head(loads), "Latency", *numbers)
+        yield from bounded(head, rows, numbers=frozenset(numbers))
+
+
+def _generators(loads: list[LoadSummary]) -> Table:
+    """Show how the generator itself fared: it may have been the bottleneck."""
+    numbers = (
+        *("Workers", "Busiest CPU", "Longest turn", "Late by p99", "Late by max"),
+        *("Connections", "ended by the target"),
+    )
+    several = len(loads) > 1
+    return Table(
+        head=(*(("Load",) if several else ()), *numbers),
+        rows=tuple(
+            (*((str(number),) if several else ()), *_generator(load.generator))
+            for number, load in enumerate(loads, 1)
+        ),
+        numbers=frozenset(numbers),
+    )
+
+
+def _generator(generator: GeneratorSummary) -> tuple[str, ...]:
+    late = generator.lateness
+    return (
+        f"{generator.workers:,}",
+        share(generator.cpu_peak),
+        duration(generator.lag),
+        duration(late.p99) if late else NOTHING,
+        duration(late.max) if late else NOTHING,
+        f"{generator.most_open:,}",
+        f"{generator.lost_connections:,}",
+    )
+
+
+def _plots(loads: list[LoadSummary]) -> Iterator[Block]:
+    if len(loads) > MOST_PLOTTED:
+        yield Paragraph(f"Only the last {MOST_PLOTTED} loads are plotted.")
+    numbered = list(enumerate(loads, 1))
+    for number, load in numbered[-MOST_PLOTTED:]:
+        of = f" of load {number}" if len(loads) > 1 else ""
+        panels = [*_rates(load), *_times(load), *_open(load)]
+        if panels:
+            caption = f"Rates, p99 and connections over time{of}"
+            yield Plot(caption, Scale.TIME, tuple(panels))
+        curves = _curves(load)
+        if curves:
+            panel = Panel("latency", "s", tuple(curves))
+            yield Plot(f"Latency by percentile{of}", Scale.PERCENTILE, (panel,))
+
+
+def _name(operation: OperationSummary) -> str:
+    return f"{operation.scenario}.{operation.operation}"
+
+
+def _middle(point: LoadPoint) -> float:
+    return point.since + point.took / 2
+
+
+def _rates(load: LoadSummary) -> Iterator[Panel]:
+    lines = [
+        Line(
+            _name(operation),
+            tuple(
+                (_middle(point), point.received / point.took)
+                for point in operation.points
+                if point.took > 0
+            ),
+        )
+        for operation in load.operations
+    ]
+    if any(line.points for line in lines):
+        yield Panel("received/s", _PER_SECOND, tuple(lines))
+
+
+def _times(load: LoadSummary) -> Iterator[Panel]:
+    """Yield p99 over time, one panel for response and one for service times."""
+    for timed in ("response", "service"):
+        lines = tuple(
+            Line(
+                _name(operation),
+                tuple(
+                    (_middle(point), point.p99)
+                    for point in operation.points
+                    if point.p99 is not None
+                ),
+            )
+            for operation in load.operations
+            if operation.timed == timed
+        )
+        if lines:
+            yield Panel(f"p99 {timed} time", "s", lines)
+
+
+def _open(load: LoadSummary) -> Iterator[Panel]:
+    points = tuple(
+        (point.since + point.took, float(point.open)) for point in load.generator.points
+    )
+    if points:
+        yield Panel("connections", "", (Line("open", points),))
+
+
+def _curves(load: LoadSummary) -> list[Line]:
+    return [
+        Line(f"{_name(operation)} {kind} time", tuple(curve))
+        for operation in load.operations
+        for kind, curve in (
+            ("response", operation.response_curve),
+            ("service", operation.service_curve),
+        )
+        if curve
+    ]

@@ -1,0 +1,162 @@
+"""The report shows each load: counts, both latencies, the generator, plots."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from wavetank.evidence import Record, Summary, fold
+from wavetank.report.blocks import Block, Code, Heading, Paragraph, Table
+from wavetank.report.loads import MOST_PLOTTED, load_blocks, load_lines
+from wavetank.report.plots import Plot, Scale
+
+LoadOf = Callable[..., list[Record]]
+RunOf = Callable[..., list[Record]]
+
+
+def blocks_of(summary: Summary) -> list[Block]:
+    """Return the part of the report about loads."""
+    return list(load_blocks(summary.suites))
+
+
+def tables(blocks: Sequence[Block]) -> list[dict[str, object]]:
+    """Return the first row of each table by the names of its columns."""
+    return [
+        dict(zip(block.head, block.rows[0], strict=True))
+        for block in blocks
+        if isinstance(block, Table)
+    ]
+
+
+@pytest.fixture
+def loaded(load_of: LoadOf, run_of: RunOf) -> Summary:
+    """A run whose one check has one load."""
+    return fold(run_of(load_of(10, lost=1, dropped=2)))
+
+
+def test_run_without_a_load_has_no_such_part(summary: Summary) -> None:
+    """Neither a heading nor a line in the terminal."""
+    assert blocks_of(summary) == []
+    assert load_lines(summary.suites) == []
+
+
+def test_load_shows_what_was_counted(loaded: Summary) -> None:
+    """Each operation with every count that matters, and its rates."""
+    blocks = blocks_of(loaded)
+    assert blocks[0] == Heading("Loads")
+    assert Heading("load.sustained", level=3) in blocks
+    row = tables(blocks)[0]
+    assert row["Scenario"] == Code("echo")
+    assert row["Operation"] == "request"
+    assert [row[name] for name in ("intended", "sent", "received")] == ["1,000"] * 3
+    assert (row["lost"], row["dropped"], row["late"]) == ("10", "20", "0")
+    assert row["received/s"] == "100/s"
+
+
+def test_load_says_which_latency_it_shows(loaded: Summary) -> None:
+    """Response time and service time stand apart, and what they are is said."""
+    blocks = blocks_of(loaded)
+    table = next(b for b in blocks if isinstance(b, Table) and "Latency" in b.head)
+    kinds = [row[table.head.index("Latency")] for row in table.rows]
+    assert kinds == ["response time", "service time"]
+    (first, second) = (dict(zip(table.head, row, strict=True)) for row in table.rows)
+    assert (first["Count"], first["p50"], first["max"]) == ("30", "2.00 ms", "10.0 ms")
+    assert (second["Count"], second["max"]) == ("10", "1.00 ms")
+    said = [block.text for block in blocks if isinstance(block, Paragraph)]
+    assert "the schedule intended" in said[0]
+
+
+def test_load_shows_how_the_generator_fared(loaded: Summary) -> None:
+    """It may have been the bottleneck itself."""
+    row = tables(blocks_of(loaded))[2]
+    assert (row["Workers"], row["Busiest CPU"]) == ("2", "50 %")
+    assert (row["Longest turn"], row["Late by p99"]) == ("2.00 ms", "1.00 ms")
+    assert (row["Connections"], row["ended by the target"]) == ("50", "0")
+
+
+def test_load_is_plotted_over_time_and_by_percentile(loaded: Summary) -> None:
+    """Rates, p99 and connections over the same seconds; the curve of each latency."""
+    over_time, curve = [b for b in blocks_of(loaded) if isinstance(b, Plot)]
+    assert over_time.scale is Scale.TIME
+    assert [panel.label for panel in over_time.panels] == [
+        *("received/s", "p99 response time", "connections")
+    ]
+    (line,) = over_time.panels[0].lines
+    assert line.name == "echo.request"
+    assert line.points[:2] == ((0.5, 100.0), (1.5, 100.0))
+    assert curve.scale is Scale.PERCENTILE
+    assert [line.name for line in curve.panels[0].lines] == [
+        *("echo.request response time", "echo.request service time")
+    ]
+
+
+def test_load_without_latencies_is_shown_all_the_same(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """No table of latencies, no curve; and a second of no length has no rate."""
+    loads = load_of(2, times=(), service=(), started=1.0)
+    blocks = blocks_of(fold(run_of(loads)))
+    assert len(tables(blocks)) == 2
+    (plot,) = [block for block in blocks if isinstance(block, Plot)]
+    assert [panel.label for panel in plot.panels] == ["received/s", "connections"]
+
+
+def test_loads_of_a_search_are_numbered_and_the_last_are_plotted(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """Dozens of plots would hide the one that matters."""
+    loads = [
+        record
+        for number in range(MOST_PLOTTED + 1)
+        for record in load_of(3, rate=100 * (number + 1))
+    ]
+    blocks = blocks_of(fold(run_of(loads)))
+    counts = next(block for block in blocks if isinstance(block, Table))
+    assert counts.head[0] == "Load"
+    assert [row[0] for row in counts.rows] == ["1", "2", "3", "4"]
+    generators = [b for b in blocks if isinstance(b, Table) and "Workers" in b.head]
+    assert [row[0] for row in generators[0].rows] == ["1", "2", "3", "4"]
+    captions = [block.caption for block in blocks if isinstance(block, Plot)]
+    assert captions[0] == "Rates, p99 and connections over time of load 2"
+    assert len(captions) == 2 * MOST_PLOTTED
+    assert Paragraph(f"Only the last {MOST_PLOTTED} loads are plotted.") in blocks
+
+
+def test_load_that_never_got_going_has_no_plot(load_of: LoadOf, run_of: RunOf) -> None:
+    """The generator alone was heard of."""
+    only_generator = load_of(1)[1:]
+    blocks = blocks_of(fold(run_of(only_generator)))
+    plots = [block for block in blocks if isinstance(block, Plot)]
+    assert [panel.label for panel in plots[0].panels] == ["connections"]
+    assert load_lines(fold(run_of(only_generator)).suites) == []
+
+
+def test_terminal_gets_a_line_for_each_operation(loaded: Summary) -> None:
+    """Rate, length, what came, what went wrong, and which latency."""
+    (line,) = load_lines(loaded.suites)
+    assert line == (
+        "load.sustained echo.request: 100/s for 10.0 s, 1,000 received, 10 lost, "
+        "20 dropped, response time p50 2.00 ms, p99 10.0 ms, max 10.0 ms"
+    )
+
+
+def test_terminal_gets_three_lines_at_most(load_of: LoadOf, run_of: RunOf) -> None:
+    """Connections that were opened beside are not among them; more are counted."""
+    loads = [
+        *load_of(2, operation="connect"),
+        *(r for n in range(5) for r in load_of(2, operation=f"op{n}", times=())),
+    ]
+    lines = load_lines(fold(run_of(loads)).suites)
+    assert [line.split(":")[0] for line in lines[:3]] == [
+        f"load.sustained echo.op{n}" for n in range(3)
+    ]
+    assert "service time p50 1.00 ms" in lines[0]
+    assert lines[3] == "and 2 more operations"
+
+
+def test_terminal_gets_the_connections_of_a_load_that_only_connects(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """A churn is about them; what reached the end of the range is told so."""
+    loads = load_of(2, operation="connect", times=(75.0,), service=())
+    (line,) = load_lines(fold(run_of(loads)).suites)
+    assert line.endswith("max 60.0 s or more")
