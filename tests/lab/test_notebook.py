@@ -9,6 +9,7 @@ from wavetank.evidence import (
     Finding,
     Histogram,
     HistogramTaken,
+    LoadSampled,
     Noted,
     Record,
     Verdict,
@@ -173,3 +174,23 @@ def test_a_full_notebook_of_failures_stays_as_it_is(notebook: Notebook) -> None:
     notebook.add(FAIL, UNKNOWN, PASS)
     assert len(notebook.findings) == full
     assert notebook.verdict is Verdict.FAIL
+
+
+def test_a_notebook_records_the_seconds_of_a_load(
+    notebook: Notebook, records: list[Record]
+) -> None:
+    """When, and of which check they are, it says itself."""
+    notebook.sampled(
+        LoadSampled, since=1.0, took=1.0, scenario="x", operation="ping", counts={}
+    )
+    assert records == [
+        LoadSampled(
+            at=10.0,
+            suite="core",
+            check="broadcast",
+            since=1.0,
+            took=1.0,
+            scenario="x",
+            operation="ping",
+        )
+    ]

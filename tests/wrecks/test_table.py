@@ -24,6 +24,18 @@ CHECKS = {
         *("handshake", "message_exchange", "ping_pong_latency"),
         *("concurrent_connections", "large_messages"),
     },
+    "performance": {
+        *("message_throughput", "latency", "resource_utilization"),
+        *("connection_handling", "memory_usage", "cpu_usage"),
+        *("network_bandwidth", "scalability"),
+    },
+    "load": {
+        *("sustained", "burst", "concurrent_connections"),
+        *("resource_monitoring", "performance_metrics", "fibonacci_ramp"),
+    },
+    "latency": {
+        *("end_to_end", "resource_tracking", "message_rate", "bottleneck"),
+    },
     "conformance": {
         *("handshake", "negotiation", "framing", "pings", "reserved", "fragments"),
         *("unicode", "closing", "close_matrix", "masking", "lengths", "transport"),

@@ -14,8 +14,12 @@ from wavetank.lab.check import MARKER
 
 __all__ = ["SUITES", "CheckEntry", "catalogue"]
 
-SUITES: tuple[str, ...] = ("basics", "connectivity", "core", "conformance")
-"""Suites in Fibonacci order: the small ones first (their weights 1, 1, 1)."""
+SUITES: tuple[str, ...] = (
+    *("basics", "connectivity", "core"),
+    *("performance", "load", "latency"),
+    "conformance",
+)
+"""Suites in Fibonacci order: the small ones first (1, 1, 1), then those of weight 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ It refuses to know who writes it down: it keeps values and hands them on.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,8 +13,10 @@ from wavetank.evidence import (
     CheckFinished,
     FigureMeasured,
     Finding,
+    GeneratorSampled,
     Histogram,
     HistogramTaken,
+    LoadSampled,
     Noted,
     Record,
     Verdict,
@@ -138,6 +141,17 @@ class Notebook:
                 histogram=histogram.encode(),
             )
         )
+
+    def sampled(
+        self, kind: type[LoadSampled] | type[GeneratorSampled], **fields: Any
+    ) -> None:
+        """Record a second of a load of this check.
+
+        Args:
+            kind: Which record.
+            fields: What it says, beside when and by which check.
+        """
+        self._record(kind(at=self._now(), suite=self.suite, check=self.check, **fields))
 
     def note(self, sentence: str) -> None:
         """Record something that the reader of the report has to know."""

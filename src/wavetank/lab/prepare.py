@@ -23,7 +23,7 @@ from wavetank.settings import Settings, parse_dotenv, read_toml, resolve
 
 __all__ = ["open_run", "prepare"]
 
-_SECTIONS = ("run", "dialect")
+_SECTIONS = ("run", "dialect", "load")
 """What a settings file may have at its top; anything else is a slip."""
 
 

@@ -7,10 +7,12 @@ import dataclasses
 
 from wavetank.errors import UsageError, nearest
 from wavetank.wrecks import (
+    costs,
     delivery,
     frames,
     handshake,
     lifecycle,
+    loads,
     messages,
     patience,
     rules,
@@ -127,6 +129,40 @@ WRECKS: dict[str, Wreck] = {
     "corrupt-over-32k": _row(messages.CorruptOver32K, "connectivity.large_messages"),
     "too-big-accepted": _row(messages.TooBigAccepted, "connectivity.large_messages"),
     "dies-on-too-big": _row(messages.DiesOnTooBig, "connectivity.large_messages"),
+    # performance
+    "capacity-of-500": _row(loads.CapacityOf500, "performance.message_throughput"),
+    "one-in-300-lost": _row(loads.OneIn300Lost, "performance.message_throughput"),
+    "stalls-once": _row(loads.StallsOnce, "performance.latency"),
+    "heavy-connections": _row(
+        costs.HeavyConnections, "performance.resource_utilization"
+    ),
+    "handshakes-in-turn": _row(
+        loads.HandshakesInTurn, "performance.connection_handling"
+    ),
+    "memory-per-message": _row(costs.MemoryPerMessage, "performance.memory_usage"),
+    "spins-per-message": _row(costs.SpinsPerMessage, "performance.cpu_usage"),
+    "narrow-band": _row(loads.NarrowBand, "performance.network_bandwidth"),
+    "slower-with-connections": _row(
+        costs.SlowerWithConnections, "performance.scalability"
+    ),
+    # load
+    "slower-and-slower": _row(loads.SlowerAndSlower, "load.sustained"),
+    "burst-overflow": _row(loads.BurstOverflow, "load.burst"),
+    "fifty-at-most": _row(loads.FiftyAtMost, "load.concurrent_connections"),
+    "descriptor-per-connection": _row(
+        costs.DescriptorPerConnection, "load.resource_monitoring"
+    ),
+    "one-in-300-twice": _row(loads.OneIn300Twice, "load.performance_metrics"),
+    "one-in-300-swapped": _row(loads.OneIn300Swapped, "load.performance_metrics"),
+    "one-in-300-corrupted": _row(loads.OneIn300Corrupted, "load.performance_metrics"),
+    "dies-after-300": _row(loads.DiesAfter300, "load.fibonacci_ramp"),
+    # latency
+    "every-twentieth-late": _row(loads.EveryTwentiethLate, "latency.end_to_end"),
+    "descriptor-per-message": _row(
+        costs.DescriptorPerMessage, "latency.resource_tracking"
+    ),
+    "conflating": _row(loads.Conflating, "latency.message_rate"),
+    "late-acknowledgements": _row(loads.LateAcknowledgements, "latency.bottleneck"),
     # conformance
     "texts-cut-short": _row(rules.TextsCutShort, "conformance.framing"),
     "pong-cut-short": _row(rules.PongCutShort, "conformance.pings"),

@@ -1,0 +1,207 @@
+"""Searches for the most that a target can take, and measures what this machine can.
+
+They refuse to know which level is next: `load.search` decides that.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from wavetank.evidence import Finding, Verdict
+from wavetank.lab.checkers import judge_keeping_up
+from wavetank.lab.loading import Load, put
+from wavetank.lab.notebook import Notebook
+from wavetank.lab.target import Target
+from wavetank.load.doubts import Affects, Bias
+from wavetank.load.engine.calibration import Ceiling, calibrate
+from wavetank.load.figures import Figures
+from wavetank.load.plan import LoadPlan, Stage
+from wavetank.load.search import Found, Limit, Outcome, Search, Trial
+from wavetank.load.thresholds import Threshold, judge_threshold, parse_threshold
+
+__all__ = [
+    "Tell",
+    "find",
+    "finding_of",
+    "headroom",
+    "judge_trial",
+    "trial_plan",
+    "words_of",
+]
+
+Tell = Callable[[Trial, Outcome], None]
+"""Is told what each trial came to."""
+
+LONGEST = 4.0
+"""Seconds of a trial. At 2.5 % more than a target can take, the last message of these
+is 100 ms behind: what breaks slowly has broken by then."""
+
+_IN_ANY_CASE = ("lost <= 1%", "failed <= 1%", "dropped <= 1%")
+"""What has to hold at every level: quick answers to the other half are no success."""
+
+_KEPT_UP = 0.97
+"""Part of the messages that has to be there in time: a queue that grows is the end."""
+
+
+async def find(
+    target: Target,
+    notebook: Notebook,
+    plan: LoadPlan,
+    threshold: Threshold,
+    *,
+    by_users: bool = False,
+    most: float = 1e7,
+    tell: Tell | None = None,
+    stop: asyncio.Event | None = None,
+    cluster: str | None = None,
+) -> Found | None:
+    """Find the highest rate, or the most users, with which a threshold holds.
+
+    Args:
+        target: Whom.
+        notebook: Gets the seconds of each trial, what was found, and a finding.
+        plan: The load; the first scenario begins where its first stage does.
+        threshold: What has to hold.
+        by_users: Whether users are added, and not messages/s.
+        most: Highest level that may be tried.
+        tell: Is told what each trial came to.
+        stop: Once it is set, the search ends.
+        cluster: Address of the cluster that makes the load; None is this machine.
+
+    Returns:
+        What was found; None where it was stopped, or the target died.
+    """
+    first = plan.scenarios[0]
+    level = float(first.users) if by_users else _peak(first.stages)
+    search = Search(max(level, 1.0), most=max(most, 1.0), whole=by_users)
+    while isinstance(step := search.next(), Trial):
+        load = await put(
+            target,
+            notebook,
+            trial_plan(plan, step.level, threshold, by_users=by_users),
+            stop=stop,
+            cluster=cluster,
+        )
+        if load.result.interrupted or load.result.target_gone:
+            why = load.result.target_gone or "interrupted"
+            notebook.unknown(_title(threshold, by_users=by_users), seen=why)
+            return None
+        outcome = judge_trial(load, threshold)
+        search.took(outcome)
+        if tell is not None:
+            tell(step, outcome)
+    unit = "users" if by_users else "messages/s"
+    notebook.figure(f"most {unit} with {threshold.text}", step.level, unit)
+    notebook.figure("trials", step.trials, "trials")
+    notebook.add(finding_of(step, threshold, by_users=by_users))
+    return step
+
+
+async def headroom(*, seconds: float = 2.0, cores: int = 1) -> Ceiling:
+    """Measure what this machine's own workers can send, against an echo of our own.
+
+    Args:
+        seconds: Length of each of the three loads.
+        cores: Workers, and echo processes.
+
+    Raises:
+        TargetError: If the echo or a worker does not do its part.
+    """
+    return await calibrate(seconds=seconds, cores=cores)
+
+
+def trial_plan(
+    plan: LoadPlan, level: float, threshold: Threshold, *, by_users: bool
+) -> LoadPlan:
+    """Return the load of one trial: constant, and short.
+
+    Args:
+        plan: What was asked for.
+        level: Messages/s, or users.
+        threshold: What has to hold.
+        by_users: Whether the level is one of users.
+    """
+    seconds = min(plan.seconds, LONGEST)
+    first, *others = plan.scenarios
+    rate = _peak(first.stages) if by_users else level
+    changed = msgspec.structs.replace(
+        first,
+        users=int(level) if by_users else first.users,
+        stages=(Stage(seconds=seconds, level=rate),) if first.stages else (),
+        population=(),
+    )
+    return msgspec.structs.replace(
+        plan,
+        scenarios=(changed, *others),
+        thresholds=(threshold,),
+        duration=min(plan.duration, seconds),
+        warm_up=min(plan.warm_up, seconds / 4),
+    )
+
+
+def judge_trial(load: Load, threshold: Threshold) -> Outcome:
+    """Return what a trial came to.
+
+    Args:
+        load: What was put on the target.
+        threshold: What has to hold.
+    """
+    result = load.result
+    figures = Figures(result, load.samples)
+    needed = [threshold, *map(parse_threshold, _IN_ANY_CASE)]
+    verdicts = [judge_threshold(each, figures).verdict for each in needed]
+    verdicts.append(judge_keeping_up(result, least=_KEPT_UP).verdict)
+    is_saturated = any(
+        Affects.RATE in doubt.affects and doubt.bias is Bias.EITHER
+        for doubt in figures.doubts
+    )
+    if is_saturated:
+        return Outcome.SATURATED
+    if Verdict.FAIL in verdicts:
+        return Outcome.BROKE
+    return Outcome.UNKNOWN if Verdict.UNKNOWN in verdicts else Outcome.HELD
+
+
+def finding_of(found: Found, threshold: Threshold, *, by_users: bool) -> Finding:
+    """Return what a search came to as a finding.
+
+    A limit of the target's that is certain is PASS, whatever it is; FAIL is a target
+    that does not hold at any level. An "at least" that the generator set is UNKNOWN.
+    """
+    verdict = Verdict.UNKNOWN
+    if found.is_certain or found.limit is Limit.BOUND:
+        verdict = Verdict.PASS if found.level else Verdict.UNKNOWN
+    if found.limit is Limit.TARGET and not found.level:
+        verdict = Verdict.FAIL
+    return Finding(
+        verdict=verdict,
+        title=_title(threshold, by_users=by_users),
+        expected="a level that holds, and one a little higher that does not",
+        seen=f"{found.words}, after {found.trials} trials",
+    )
+
+
+def words_of(ceiling: Ceiling) -> list[str]:
+    """Return what this machine can send, in sentences."""
+    return [
+        f"{ceiling.rate:,.0f} messages/s of {ceiling.size} bytes over "
+        f"{ceiling.users} connections, each answered by our own echo and verified",
+        f"{ceiling.rate_per_core:,.0f} messages/s for each core of the generator "
+        f"({ceiling.generator_cpu:.2f} cores used, {ceiling.echo_cpu:.2f} by the echo)",
+        *(
+            f"at {one.share:.0%} of that, {one.rate:,.0f} messages/s, 99 % are sent "
+            f"within {one.p99 * 1000:.2f} ms of when they are due"
+            for one in ceiling.lateness
+            if one.p99 is not None
+        ),
+    ]
+
+
+def _peak(stages: tuple[Stage, ...]) -> float:
+    return max((max(stage.level, stage.peak) for stage in stages), default=1.0)
+
+
+def _title(threshold: Threshold, *, by_users: bool) -> str:
+    what = "users" if by_users else "messages/s"
+    return f"the most {what} with which {threshold.text} holds"
