@@ -25,6 +25,9 @@ from wavetank.hub.aio.process import make_node
 from wavetank.kinds import UnlimitedOr, size_in_bytes
 from wavetank.lab.catalogue import catalogue
 from wavetank.lab.options import OPTIONS as RUN_OPTIONS
+from wavetank.load.options import COMMAND_OPTIONS, PLAN_OPTIONS, SCENARIO_OPTIONS
+from wavetank.load.thresholds import FIGURES
+from wavetank.load.units import Unit
 from wavetank.protocol import CLOSES, ERRORS
 from wavetank.settings import Option
 
@@ -32,7 +35,8 @@ __all__ = ["LogLine", "find_log_lines", "main", "refreshed"]
 
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(
-    ROOT / "docs" / "reference" / name for name in ("hub.md", "run.md", "clients.md")
+    ROOT / "docs" / "reference" / name
+    for name in ("hub.md", "run.md", "clients.md", "load.md")
 )
 """Pages with tables."""
 
@@ -109,6 +113,38 @@ def _checks() -> Iterator[str]:
             needs = ", ".join(sorted(check.needs)) or "-"
             polite = "yes" if check.polite else "no"
             yield f"| `{suite}.{check.name}` | {polite} | {needs} | {check.title} |"
+
+
+# Loads.
+
+
+_WRITTEN: Mapping[Unit, str] = {
+    Unit.SECONDS: "`100ms`, `1.5s`, `500us`",
+    Unit.COUNT: "`0`, `100`",
+    Unit.SHARE: "`80%`",
+    Unit.RATE: "`5000/s`",
+    Unit.BYTES: "`512MiB`",
+    Unit.BYTE_RATE: "`10MiB/s`",
+    Unit.GROWTH: "`1MiB/min`",
+    Unit.COUNT_GROWTH: "`1/min`",
+}
+"""How values of a unit are typed."""
+
+
+def _load_options(options: Sequence[Option]) -> Iterator[str]:
+    yield "| option | variables | what it does |"
+    yield "|---|---|---|"
+    for row in [*_options(options, "WAVETANK_LOAD_", in_units=False)][2:]:
+        flag, variables, _, help_ = row.strip("| ").split(" | ")
+        # Their defaults hang on the kind of a load, and stand in what they do.
+        yield f"| {flag} | {variables} | {help_} |"
+
+
+def _figures() -> Iterator[str]:
+    yield "| figure | written as | where it comes from |"
+    yield "|---|---|---|"
+    for name, figure in FIGURES.items():
+        yield f"| `{name}` | {_WRITTEN[figure.unit]} | {figure.source.value} |"
 
 
 # The hub.
@@ -303,6 +339,10 @@ TABLES: Mapping[str, Callable[[], Iterable[str]]] = {
     "options": lambda: _options(RUN_OPTIONS, in_units=False),
     "checks": _checks,
     "hub options": lambda: _options(HUB_OPTIONS, "WAVETANK_HUB_"),
+    "load options": lambda: _load_options(COMMAND_OPTIONS),
+    "load plan": lambda: _load_options(PLAN_OPTIONS),
+    "load scenario": lambda: _load_options(SCENARIO_OPTIONS),
+    "figures": _figures,
     "sub options": lambda: _options(SUB_OPTIONS, "WAVETANK_SUB_"),
     "pub options": lambda: _options(PUB_OPTIONS, "WAVETANK_PUB_"),
     "error codes": _errors,

@@ -136,6 +136,7 @@ def _has_options(config: pytest.Config) -> bool:
 
 
 def _own_run(config: pytest.Config) -> Run:
+    from wavetank.cli.variables import variables_of_others
     from wavetank.errors import UsageError
     from wavetank.lab.options import OPTIONS
     from wavetank.lab.prepare import open_run, prepare
@@ -146,7 +147,7 @@ def _own_run(config: pytest.Config) -> Run:
     files = getattr(config.option, _PREFIX + "test_file") or ()
     try:
         plan, settings = prepare(
-            given, names=(), test_files=files, elsewhere=_variables_of_hub()
+            given, names=(), test_files=files, elsewhere=variables_of_others()
         )
         return open_run(plan, output=_output(config, settings["output"]))
     except UsageError as error:
@@ -159,14 +160,6 @@ def _output(config: pytest.Config, asked: str | Path) -> Path:
         return Path(asked)
     scratch = config.stash[_SCRATCH] = tempfile.TemporaryDirectory(prefix="wavetank-")
     return Path(scratch.name)
-
-
-def _variables_of_hub() -> list[str]:
-    """Return the environment's names of the hub's options, ours cut off in front."""
-    from wavetank.hub import OPTIONS
-
-    variables = [name for one in OPTIONS for name in one.variables("WAVETANK_HUB_")]
-    return [name.removeprefix("WAVETANK_") for name in variables]
 
 
 def _report(run: Run) -> int:
@@ -207,9 +200,10 @@ def target(
         assert run.target is not None
         yield run.target
         return
+    from wavetank.cli.variables import variables_of_others
     from wavetank.lab.prepare import open_run, prepare
 
-    plan, _ = prepare({}, names=(), elsewhere=_variables_of_hub())
+    plan, _ = prepare({}, names=(), elsewhere=variables_of_others())
     run = open_run(plan, output=tmp_path_factory.mktemp("wavetank"))
     pytestconfig.stash[RUN] = run
     try:

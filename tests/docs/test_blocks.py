@@ -46,7 +46,7 @@ _FENCE = re.compile(
 )
 _INDENTED = re.compile(r"^ +(?=`{3}|<!-- )", re.MULTILINE)
 _ARROWS = " \n<>←→"
-_PORT = re.compile(r"\b(?:8000|8080|8443|8765|8766|18000|18765)\b")
+_PORT = re.compile(r"\b(?:8000|8080|8443|8765|8766|8786|18000|18765)\b")
 _HUB_PORT = "8765"
 """Where a hub listens that was told nothing else."""
 
