@@ -151,3 +151,21 @@ def test_what_cannot_be_read_counts_nothing_and_keeps_its_processor_time(
     assert sampled.cpu == before.cpu
     assert (sampled.rss, sampled.descriptors, sampled.threads) == (0, 0, 0)
     assert sampled.processes == before.processes
+
+
+def test_a_tree_leaves_out_what_is_somebody_elses() -> None:
+    """The lab starts the target; what the target uses is not the lab's.
+
+    It was counted for both, so that a lab beside a hungry target looked hungry.
+    """
+    with _python(PARENT) as others, _python(IDLE) as own:
+        grandchild = int(_hear(others))
+        _hear(own)
+        whole = ProcessTree(os.getpid()).sample(0.0, "lab")
+        part = ProcessTree(os.getpid(), without={others.pid}).sample(0.0, "lab")
+        below = ProcessTree(others.pid, without={grandchild}).sample(0.0, "target")
+        assert whole is not None
+        assert part is not None
+        assert below is not None
+        assert part.processes == whole.processes - 2
+        assert below.processes == 1

@@ -3,7 +3,7 @@
 It refuses to know why they are measured, and never ends a process.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
 
 import psutil
@@ -27,10 +27,13 @@ class ProcessTree:
     Args:
         pid: Of the process on top. Should the system give the number to another
             process later, the tree is gone.
+        without: Processes below it that are somebody else's, with all that they
+            started: the lab starts the target, and is not the target.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, without: Collection[int] = ()) -> None:
         self.pid = pid
+        self._without = frozenset(without)
         self._top = _process(pid)
         self._cpu: dict[psutil.Process, float] = {}
         self._cpu_of_ended = 0.0
@@ -73,9 +76,22 @@ class ProcessTree:
         try:
             if self._top.status() == psutil.STATUS_ZOMBIE:
                 return []
-            return [self._top, *self._top.children(recursive=True)]
+            below = self._top.children(recursive=True)
+            return [self._top, *self._own(below)]
         except psutil.NoSuchProcess:
             return []
+
+    def _own(self, below: list[psutil.Process]) -> list[psutil.Process]:
+        """Return the processes below that are in nobody else's tree."""
+        # Children come before their own children.
+        others = set(self._without)
+        own = []
+        for process, parent in zip(below, map(_parent, below), strict=True):
+            if process.pid in others or parent in others:
+                others.add(process.pid)
+            else:
+                own.append(process)
+        return own
 
     def _note_cpu(self, processes: list[psutil.Process]) -> None:
         """Keep each process's last reading, and of ended ones their sum alone."""
@@ -92,6 +108,13 @@ def _process(pid: int) -> psutil.Process | None:
         return psutil.Process(pid)
     except psutil.NoSuchProcess:
         return None
+
+
+def _parent(process: psutil.Process) -> int:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

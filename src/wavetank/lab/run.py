@@ -219,7 +219,7 @@ class Run:
                 pid=pid,
             )
         )
-        trees = {"lab": ProcessTree(os.getpid())}
+        trees = {"lab": ProcessTree(os.getpid(), without={pid} if pid else ())}
         if pid:
             trees["target"] = ProcessTree(pid)
         self._sampler = threading.Thread(
