@@ -25,8 +25,10 @@ def test_latencies_are_measured_at_a_modest_rate(
     (order,) = orders
     (scenario,) = order.load_plan().scenarios
     assert scenario.users == 10
-    assert scenario.stages == (Stage(seconds=10, level=100),)
+    assert scenario.stages == (Stage(seconds=20, level=100),)
     assert order.is_latency
+    (threshold,) = order.load_plan().thresholds
+    assert threshold.text == "p99 < 100ms (the default)"
     assert order.plan.suites == ("latency",)
 
 
@@ -36,4 +38,16 @@ def test_the_help_says_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     printed = " ".join(capsys.readouterr().out.split())
     assert "It is `wavetank load` with 10 users and 100 messages/s" in printed
+    assert "Where no --threshold is given, p99 < 100ms has to hold" in printed
     assert "latency" in COMMANDS
+
+
+def test_a_threshold_of_the_users_own_takes_the_place_of_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever it is about."""
+    orders: list[Order] = []
+    monkeypatch.setattr(module, "perform", orders.append)
+    main(["ws://127.0.0.1:9/", "--dialect", "echo", "--threshold", "max < 9s"])
+    (order,) = orders
+    assert [one.text for one in order.load_plan().thresholds] == ["max < 9s"]

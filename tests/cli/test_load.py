@@ -98,6 +98,42 @@ def test_a_plan_file_is_read_with_its_payloads(
     assert orders[0].load_plan().scenarios[0].payload.lines == ("{marker}",)
 
 
+def test_a_file_without_an_end_is_not_read_to_it(
+    nobodys_settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--plan /dev/zero`` filled the memory."""
+    monkeypatch.setattr(module, "_MOST_BYTES", 2**20)
+    (nobodys_settings / "a.toml").write_text("#" * (2**20 + 1))
+    assert problems([*ECHO, "--plan", "a.toml"]) == ["--plan a.toml: longer than 1 MiB"]
+
+
+def test_what_is_not_known_of_a_target_yet_is_no_mistake(orders: list[Order]) -> None:
+    """A threshold about publications was refused before the target could speak."""
+    serve = ["--serve", "app {port}", "--threshold", "publish.deliver:p99 < 1s"]
+    assert main(serve) == ExitCode.PASS
+    assert orders[0].load_plan().scenarios[0].kind is ScenarioKind.PUBLISH
+    with pytest.raises(UsageError):
+        orders[0].load_plan(ScenarioKind.REQUEST)
+    assert problems(["--serve", "app {port}", "--threshold", "x:p99 < 1s"]) == [
+        "threshold 'x:p99 < 1s': there is no scenario x"
+    ]
+
+
+def test_the_report_gets_the_load_as_it_was_typed(
+    orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not say how many users there were, nor at what rate."""
+    monkeypatch.setenv("WAVETANK_LOAD_TOPICS", "3")
+    typed = ["--scenario", "publish", "--rate", "2k", "--threshold", "p99 < 1s"]
+    main(["ws://127.0.0.1:9/", "--dialect", "hub", *typed, "--threshold", "lost == 0"])
+    options = orders[0].plan.options
+    assert options["rate"] == "2k"
+    assert options["scenario"] == "publish"
+    assert options["threshold"] == "p99 < 1s, lost == 0"
+    assert options["topics"] == "3"
+    assert "users" not in options
+
+
 def test_the_environment_gives_options_too(
     orders: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +217,7 @@ def test_a_dry_run_shows_the_plan_and_starts_nothing(
     argv = [*ECHO, "--rate", "1..144", "--shape", "fibonacci", "--dry-run"]
     assert main([*argv, "--threshold", "lost == 0"]) == ExitCode.PASS
     printed = capsys.readouterr().out
-    assert "fibonacci 1..144/s in 10s" in printed
+    assert "fibonacci 1..144/s in 20s" in printed
     assert "█" in printed
     assert printed.endswith("has to hold\n  lost == 0\n")
     assert not orders
@@ -211,6 +247,22 @@ def test_a_terminal_without_blocks_gets_a_picture_in_ascii(
 def test_a_search_that_has_no_meaning_is_refused(argv: list[str], words: str) -> None:
     """In a sentence, before anything starts."""
     (told,) = problems([*ECHO, "--find", "p99 < 1s", *argv])
+    assert words in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--threshold", "lost == 0"], "leave the thresholds out"),
+        (["--prometheus", "0"], "leave --prometheus out"),
+    ],
+)
+def test_what_a_search_would_leave_aside_is_refused(
+    argv: list[str], words: str
+) -> None:
+    """It was taken, and nothing came of it."""
+    (told,) = problems([*ECHO, "--find", "p99 < 1s", *argv])
+    assert told.startswith("--find: ")
     assert words in told
 
 

@@ -164,9 +164,9 @@ def test_a_load_is_shown_and_served_while_it_runs(
 
 
 def test_what_makes_figures_doubtful_is_noted(
-    echo: str, monkeypatch: pytest.MonkeyPatch
+    echo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reader of the report has to know it."""
+    """The reader of the report has to know it, and whoever watches, at once."""
 
     async def nothing(plan: LoadPlan, **_: Any) -> LoadResult:
         tally = Tally(scenario="request", operation=Operation.REQUEST)
@@ -176,6 +176,7 @@ def test_what_makes_figures_doubtful_is_noted(
     monkeypatch.setattr(Order, "limits", lambda _: Limits(cores=1))
     assert main([echo, *SHORT, "--workers", "2"]) == ExitCode.PASS
     assert any("2 workers share 1 cores" in note for note in summary()["notes"])
+    assert "\nnote     2 workers share 1 cores" in capsys.readouterr().out
 
 
 def test_a_search_tells_each_trial(

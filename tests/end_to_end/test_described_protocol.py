@@ -9,6 +9,12 @@ import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat"
 
+LOADS = (
+    *("performance.message_throughput", "load.performance_metrics"),
+    *("latency.end_to_end", "latency.bottleneck"),
+)
+"""Virtual users read the description, too: that is to be seen, not how fast it is."""
+
 SKIPPED = {
     "basics.ssl_connection",
     "core.initial_connection",
@@ -25,7 +31,7 @@ def chat(tmp_path: Path, python: str) -> str:
 
 def test_a_described_protocol_is_proven_without_code(run: Callable, chat: str) -> None:
     """Everything that the chat can do passes; what it cannot is SKIP."""
-    ended = run("--serve", chat)
+    ended = run("basics", "connectivity", "core", *LOADS, "--serve", chat)
 
     verdicts = ended.verdicts()
     assert {

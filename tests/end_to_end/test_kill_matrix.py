@@ -1,6 +1,6 @@
 """Every check is seen failing on its wrecks, and passing on the sound server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -13,14 +13,23 @@ CHECKS = {
 ROWS = sorted((row.check, name) for name, row in WRECKS.items())
 PATIENCE = ("--patience", "4")
 """Seconds for connections that stall; sound and wreck let go of them before that."""
+LOADS = ("performance", "load", "latency")
+EVERY_TIME = {
+    "basics.multiple_client_broadcast",
+    "connectivity.message_exchange",
+    "core.message_handling",
+    "core.reconnection",
+    "latency.end_to_end",
+    "load.performance_metrics",
+    "performance.message_throughput",
+}
+"""Of these checks one wreck is tried every time; all others by `./check long`."""
 FIRST = dict(reversed(ROWS))
-"""One wreck of each check is tried every time, the others by `./check long`; so are
-those of conformance, of which every single case is seen failing elsewhere."""
 
 
 def is_quick(check: str, name: str) -> bool:
     """Tell whether a row is tried every time."""
-    return FIRST[check] == name and not check.startswith("conformance.")
+    return check in EVERY_TIME and FIRST[check] == name
 
 
 def test_every_check_has_a_wreck_of_its_own() -> None:
@@ -28,13 +37,21 @@ def test_every_check_has_a_wreck_of_its_own() -> None:
     assert {check for check, _ in ROWS} == CHECKS
 
 
+@pytest.mark.parametrize(
+    "suites",
+    [
+        pytest.param([one for one in catalogue() if one not in LOADS], id="talk"),
+        pytest.param(LOADS, id="load", marks=pytest.mark.long),
+    ],
+)
 def test_the_sound_server_passes_every_check(
-    run: Callable, wreck: Callable[[str], str]
+    run: Callable, wreck: Callable[[str], str], suites: Sequence[str]
 ) -> None:
     """What the wrecks break is whole in the server that they are made of."""
-    ended = run(*catalogue(), *PATIENCE, "--dialect", "hub", "--serve", wreck("sound"))
+    ended = run(*suites, *PATIENCE, "--dialect", "hub", "--serve", wreck("sound"))
 
-    assert ended.verdicts() == dict.fromkeys(CHECKS, "PASS")
+    expected = {check for check in CHECKS if check.partition(".")[0] in suites}
+    assert ended.verdicts() == dict.fromkeys(expected, "PASS")
     assert ended.code == 0
 
 

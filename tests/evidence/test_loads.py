@@ -129,6 +129,61 @@ def test_deliveries_are_counted_over_the_seconds_of_their_publications() -> None
     assert deliver.rate == 100.0
 
 
+def summed(records: Sequence[LoadSampled], *, seconds: int) -> list[OperationSummary]:
+    """Return the operations of a load whose workers were sampled for so long."""
+    loads = Loads()
+    for record in sorted(records, key=lambda record: record.since):
+        loads.sampled(record)
+        if record.since < seconds:
+            loads.generator_sampled(generator(record.since))
+    (load,) = loads.summaries()
+    return load.operations
+
+
+def test_a_long_drain_changes_no_rate() -> None:
+    """500/s of 2,000/s came: not 2,000/s, and not as many in six seconds.
+
+    A last message may be sent a moment behind the end, and so in the drain.
+    """
+    publish, deliver = summed(
+        [
+            *(
+                sampled(s, operation="publish", intended=2000, sent=2000)
+                for s in (0, 1)
+            ),
+            *(sampled(s, operation="deliver", received=500) for s in (0, 1)),
+            sampled(2.01, took=6.0, operation="publish", intended=1, sent=1),
+            sampled(2.01, took=6.0, operation="deliver", intended=4001, received=3001),
+        ],
+        seconds=2,
+    )
+    assert publish.seconds == deliver.seconds == 2.0
+    assert publish.sent_rate == 2000.5
+    assert (deliver.rate, deliver.counts["received"]) == (500.0, 4001)
+
+
+def test_seconds_in_which_a_closed_model_sent_nothing_count() -> None:
+    """The target stalled; its rate is that of all the time."""
+    seconds = {0: 100, 1: 0, 2: 0, 3: 100}
+    (operation,) = summed(
+        [sampled(s, sent=n, received=n) for s, n in seconds.items()], seconds=4
+    )
+    assert (operation.seconds, operation.rate) == (4.0, 50.0)
+
+
+def test_connections_opened_before_the_load_are_counted_whole() -> None:
+    """They are told with what came behind its end."""
+    listen, connect = summed(
+        [
+            sampled(0, operation="listen", received=7),
+            sampled(1, took=0.5, operation="connect", intended=10, received=10),
+        ],
+        seconds=1,
+    )
+    assert (connect.seconds, connect.rate) == (0.5, 20.0)
+    assert (listen.seconds, listen.rate) == (1.0, 7.0)
+
+
 def test_connections_have_a_time_of_their_own() -> None:
     """They are opened before the load begins, mostly."""
     connect, listen = folded(

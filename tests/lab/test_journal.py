@@ -10,8 +10,10 @@ import pytest
 from wavetank.evidence import (
     CheckFinished,
     Finding,
+    GeneratorSampled,
     HistogramTaken,
     Kind,
+    LoadSampled,
     Noted,
     Operation,
     Record,
@@ -28,6 +30,8 @@ OURS = {
     RunStarted: {"run", "version", "suites", "planned", "machine"},
     TargetReady: {"dialect", "capabilities"},
     Operation: {"check", "peer", "name"},
+    LoadSampled: {"operation", "counts", "response", "service"},
+    GeneratorSampled: {"lateness"},
 }
 """Texts that we choose ourselves, beside the names that every record has."""
 NAMES = {"suite", "check", "title", "name", "unit", "histogram", "who"}

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from wavetank.dialects import Echo
-from wavetank.evidence import FigureMeasured, Histogram, Record, Verdict
+from wavetank.evidence import FigureMeasured, Histogram, Noted, Record, Verdict
 from wavetank.lab import searching
 from wavetank.lab.loading import Load
 from wavetank.lab.notebook import Notebook
@@ -16,6 +16,7 @@ from wavetank.lab.searching import (
     finding_of,
     headroom,
     judge_trial,
+    kept_up,
     trial_plan,
     words_of,
 )
@@ -24,7 +25,7 @@ from wavetank.load.engine.calibration import Ceiling, Lateness
 from wavetank.load.exchange import Operation, Tally
 from wavetank.load.plan import LoadPlan, Scenario, ScenarioKind, Shape, Stage
 from wavetank.load.result import LoadResult
-from wavetank.load.search import Found, Limit, Outcome
+from wavetank.load.search import Found, Limit, Outcome, Trial
 from wavetank.load.thresholds import parse_threshold
 
 P99 = parse_threshold("p99 < 100ms")
@@ -83,17 +84,27 @@ def notebook(records: list[Record]) -> Notebook:
 
 def test_a_trial_is_constant_and_short() -> None:
     """The level takes the place of all stages; the rest stays as it was asked for."""
-    trial = trial_plan(plan(), 750.0, P99, by_users=False)
+    trial = trial_plan(plan(), Trial(level=750.0, number=1), P99, by_users=False)
     (scenario,) = trial.scenarios
     assert scenario.stages == (Stage(seconds=4.0, level=750.0),)
     assert (scenario.users, trial.warm_up) == (10, 1.0)
     assert trial.thresholds == (P99,)
-    assert trial_plan(plan(2.0), 1.0, P99, by_users=False).seconds == 2.0
+    shorter = trial_plan(plan(2.0), Trial(level=1.0, number=1), P99, by_users=False)
+    assert shorter.seconds == 2.0
+
+
+@pytest.mark.parametrize(("level", "seconds"), [(1000.0, 1.0), (50.0, 2.0), (1.0, 4.0)])
+def test_a_short_trial_has_a_hundred_arrivals(level: float, seconds: float) -> None:
+    """Or as many as come in a long one."""
+    trial = Trial(level=level, number=1, is_short=True)
+    assert trial_plan(plan(), trial, P99, by_users=False).seconds == seconds
 
 
 def test_a_trial_of_users_keeps_the_rate() -> None:
     """Its highest, all the time."""
-    (scenario,) = trial_plan(plan(), 70.0, P99, by_users=True).scenarios
+    (scenario,) = trial_plan(
+        plan(), Trial(level=70.0, number=1), P99, by_users=True
+    ).scenarios
     assert scenario.users == 70
     assert scenario.stages == (Stage(seconds=4.0, level=100.0),)
 
@@ -102,12 +113,12 @@ def test_a_trial_without_a_schedule_has_none() -> None:
     """Listeners only listen."""
     scenario = Scenario(name="x", kind=ScenarioKind.LISTEN, users=5)
     listening = LoadPlan(scenarios=(scenario,), duration=9.0)
-    trial = trial_plan(listening, 7.0, P99, by_users=True)
+    trial = trial_plan(listening, Trial(level=7.0, number=1), P99, by_users=True)
     assert trial.scenarios[0].stages == ()
     assert (trial.scenarios[0].users, trial.duration) == (7, 4.0)
 
 
-TRIAL = trial_plan(plan(), 1000.0, P99, by_users=False)
+TRIAL = trial_plan(plan(), Trial(level=1000.0, number=1), P99, by_users=False)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +154,66 @@ def test_a_queue_that_grows_does_not_hold() -> None:
     assert judge_trial(load(TRIAL, 990.0), rate) is Outcome.HELD
 
 
+def test_what_is_under_way_for_as_long_as_an_answer_takes_is_no_queue() -> None:
+    """A target that answers all in 0.5 s has an eighth under way when 4 s are over.
+
+    It was said to break at every level, whatever its threshold.
+    """
+    slow = parse_threshold("p99 < 1s")
+    good = load(TRIAL, 1200.0).result
+    histogram = Histogram()
+    histogram.record(0.5, 4000)
+    result = msgspec.structs.replace(
+        good,
+        tallies=[msgspec.structs.replace(good.tallies[0], response=histogram.encode())],
+        measured=[msgspec.structs.replace(good.measured[0], received=3500)],
+    )
+    assert kept_up(result) == pytest.approx(1.0, abs=0.01)
+    assert judge_trial(Load(result=result), slow) is Outcome.HELD
+
+
+def test_a_warm_up_is_no_queue() -> None:
+    """What came in it is not asked for again; each search with one found nothing."""
+    good = load(TRIAL, 1200.0).result
+    measured = msgspec.structs.replace(
+        good.measured[0], intended=3000, sent=3000, received=3000
+    )
+    result = msgspec.structs.replace(good, measured=[measured], window=3.0)
+    assert kept_up(result) == pytest.approx(1.0, abs=0.01)
+    assert judge_trial(Load(result=result), P99) is Outcome.HELD
+
+
+def test_who_keeps_up_with_half_says_so() -> None:
+    """And with nothing where nothing came."""
+    assert kept_up(load(TRIAL, 500.0).result) == pytest.approx(0.5, abs=0.03)
+    empty = LoadResult(plan=TRIAL, seconds=4.0)
+    assert kept_up(empty) == 0.0
+    listening = Scenario(name="x", kind=ScenarioKind.LISTEN, users=5)
+    heard = Tally(scenario="x", operation=Operation.LISTEN, received=10)
+    result = LoadResult(
+        plan=LoadPlan(scenarios=(listening,)),
+        seconds=4.0,
+        tallies=[heard],
+        measured=[heard],
+        window=4.0,
+    )
+    assert kept_up(result) == 1.0
+
+
 # The whole search
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What was usual when a target was waited for; it is quiet at once."""
+    seen: list[float] = []
+
+    async def wait(_: Target, __: LoadPlan, *, usual: float, **___: Any) -> bool:
+        seen.append(usual)
+        return len(seen) != 2
+
+    monkeypatch.setattr(searching, "wait_for_quiet", wait)
+    return seen
 
 
 @pytest.mark.anyio
@@ -152,6 +222,7 @@ async def test_the_highest_rate_is_found(
     monkeypatch: pytest.MonkeyPatch,
     notebook: Notebook,
     records: list[Record],
+    waits: list[float],
     capacity: float,
 ) -> None:
     """Within 5 % of what the target can take, and each trial is told."""
@@ -172,6 +243,12 @@ async def test_the_highest_rate_is_found(
     assert found.level == pytest.approx(capacity, rel=0.05)
     assert [number for number, _ in told] == list(range(1, found.trials + 1))
     assert notebook.verdict is Verdict.PASS
+    # After each trial that was too much, and the second time in vain.
+    assert len(waits) == sum(outcome is Outcome.BROKE for _, outcome in told)
+    assert 0 < waits[-1] < 0.01
+    notes = [record.text for record in records if isinstance(record, Noted)]
+    assert len(notes) == 1
+    assert "the target did not come to rest" in notes[0]
     figures = {
         record.name: record.value
         for record in records

@@ -55,6 +55,14 @@ def test_what_nobody_says_has_a_default(
         assert scenario.in_flight == 4096
 
 
+def test_latencies_have_to_keep_to_a_default() -> None:
+    """A stall of two seconds was a PASS where nobody had said what has to hold."""
+    (threshold,) = LATENCY.thresholds
+    assert threshold.text == "p99 < 100ms (the default)"
+    assert (threshold.figure, threshold.sign, threshold.value) == ("p99", "<", 0.1)
+    assert LOAD.thresholds == ()
+
+
 @pytest.mark.parametrize("kind", ["listen", "slow"])
 def test_who_only_listens_has_no_rate(kind: str) -> None:
     """It takes as long as the plan says."""

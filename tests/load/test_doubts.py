@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from wavetank.load.doubts import Affects, Bias, Doubt, find_doubts, is_own
 from wavetank.load.exchange import Generator, Operation
-from wavetank.load.plan import Arrivals, ScenarioKind
+from wavetank.load.plan import Arrivals, LoadPlan, ScenarioKind, Stage
 
 from .results import encoded, load, scenario, tally
 
@@ -17,13 +18,16 @@ FINE = tally(
 
 def only(**facts: Any) -> Doubt:
     """Return the one doubt of a load about which something is said."""
-    (doubt,) = find_doubts(load([FINE], **facts))
+    (doubt,) = find_doubts(load(facts.pop("whole", [FINE]), **facts))
     return doubt
 
 
 def late(*seconds: float, times: int = 1, lag: float = 0.0) -> dict[int, Generator]:
     """Return a worker that sent so late."""
     return {0: Generator(lateness=encoded(*seconds, times=times), lag=lag)}
+
+
+LONG = Stage(seconds=200.0, level=100.0)
 
 
 def test_sound_load_is_not_doubted() -> None:
@@ -61,11 +65,16 @@ def test_sound_load_is_not_doubted() -> None:
             {Affects.LATENCY, Affects.RATE},
         ),
         (
-            {"measured": [tally(intended=1000, sent=980)]},
+            {"whole": [tally(intended=1000, sent=980)]},
             "echo.request: 20 of 1,000 arrivals were never sent",
             {Affects.LATENCY, Affects.RATE},
         ),
         ({"complete": False}, "The drain ended before", {Affects.DELIVERY}),
+        (
+            {"busy": {0: 1.0}, "generators": {0: Generator(cpu=0.5, waited=0.5)}},
+            "or more, or waited for one that others had, in 100% of the seconds",
+            {Affects.LATENCY, Affects.RATE},
+        ),
     ],
 )
 def test_doubt_that_says_nothing_of_the_target_goes_either_way(
@@ -226,3 +235,43 @@ def test_clocks_that_are_hardly_known_are_doubted_with_what_goes_one_way() -> No
 def test_round_trips_are_not_doubted_for_the_clocks() -> None:
     """They begin and end on one of them."""
     assert find_doubts(load([FINE], clock_errors=CLOCKS)) == []
+
+
+def test_deliveries_are_sent_by_nobody() -> None:
+    """They are intended by who publishes: none of them is missing from what is sent."""
+    came = tally(operation=Operation.DELIVER, intended=1000, received=1000)
+    assert find_doubts(load([FINE, came])) == []
+
+
+def test_what_is_left_when_the_time_is_over_is_missing_from_the_rate() -> None:
+    """It is counted behind the window; of a long plan, 1 s of catching up says nothing.
+
+    Two hundred seconds at more than a starved worker could send were reported as the
+    target's own rate.
+    """
+    plan = LoadPlan(scenarios=(msgspec.structs.replace(scenario(), stages=(LONG,)),))
+    result = load(
+        [tally(intended=20_000, sent=16_000)],
+        plan=plan,
+        seconds=201.0,
+        measured=[tally(intended=16_000, sent=16_000)],
+    )
+    assert "4,000 of 20,000 arrivals were never sent" in find_doubts(result)[0].what
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "waited", "count"),
+    [(Arrivals.CLOSED, 0.3, 1), (Arrivals.CLOSED, 0.05, 0), (Arrivals.EVEN, 0.3, 0)],
+)
+def test_closed_model_without_a_core_of_its_own_is_doubted(
+    arrivals: Arrivals, waited: float, count: int
+) -> None:
+    """It has no schedule that it could be behind.
+
+    Beside four busy processes, a target of 300,000/s failed with 5,000.
+    """
+    plan = LoadPlan(scenarios=(scenario(arrivals=arrivals),))
+    fared = {0: Generator(cpu=0.1, waited=waited)}
+    found = find_doubts(load([FINE], plan=plan, generators=fared))
+    shared = [each for each in found if "waited for a core" in each.what]
+    assert [each.bias for each in shared] == [Bias.BETTER] * count

@@ -127,6 +127,7 @@ def test_what_never_came_counts_as_later_than_all_that_came(
 ) -> None:
     """Two per cent without a time: the p99 may be anything, the p90 not."""
     facts = {"intended": 1000, "received": 1000, "response": ramp(1000, 0.1)} | gone
+    facts["sent"] = facts["intended"] - gone.get("dropped", 0)
     result = load([tally(**facts)], measured=[])
     verdict, seen = judged("p99 < 1s", result)
     assert verdict is Verdict.UNKNOWN
@@ -237,8 +238,9 @@ def test_figure_is_of_the_scenario_and_operation_that_are_named() -> None:
     assert measured(".connect:max", result).low == pytest.approx(0.4, rel=0.002)
     assert measured("rate", result).low == 7.5
     assert measured("sent_rate", result).low == 1.0
-    assert measured("received", result).low == 84
-    assert measured("echo:received", result).low == 14
+    assert measured("received", result).low == 75
+    assert measured("echo:received", result).low == 5
+    assert measured("echo.connect:received", result).low == 9
     assert measured("other:max", result).low is None
 
 
@@ -443,3 +445,32 @@ def test_times_from_one_machine_to_another_are_as_sure_as_their_clocks() -> None
     assert judged("feed: p50 < 40ms", result)[0] is Verdict.FAIL
     assert judged("feed: min < 6ms", result)[0] is Verdict.PASS
     assert judged("echo: p50 < 52ms", result)[0] is Verdict.PASS
+
+
+def test_connections_are_counted_where_a_scenario_is_about_them() -> None:
+    """A churn receives nothing else."""
+    opened = tally(operation=Operation.CONNECT, received=9)
+    result = load([opened], [scenario(kind=ScenarioKind.CHURN)])
+    assert measured("received", result).low == 9
+
+
+@pytest.mark.parametrize("what", ["failed", "lost", "dropped"])
+def test_share_is_the_highest_of_any_operation(what: str) -> None:
+    """Ten thousand connections that open hide no fifty messages that fail.
+
+    They did: all fifty of fifty were half a per cent.
+    """
+    opened = tally(operation=Operation.CONNECT, intended=10_000, received=10_000)
+    gone = tally(intended=50, **{what: 50})
+    assert judged(f"{what} <= 1%", load([opened, gone]))[0] is Verdict.FAIL
+    assert judged(f"{what} <= 100%", load([opened, gone]))[0] is Verdict.PASS
+
+
+def test_share_of_what_may_still_come_is_not_certain() -> None:
+    """Of what is lost, that which a drain did not wait for is left out below."""
+    gone = tally(intended=100, lost=50)
+    unsure = tally(lost=50)
+    verdict, _ = judged(
+        "lost <= 1%", load([gone], uncertain=[unsure, tally("other", lost=3)])
+    )
+    assert verdict is Verdict.UNKNOWN

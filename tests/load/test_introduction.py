@@ -200,3 +200,16 @@ def test_introduction_never_fails_whatever_comes(
     for message in messages:
         texts += said.take(message)
     assert len(texts) <= 3
+
+
+def test_introduction_waits_for_every_answer_of_the_hub() -> None:
+    """The hub answers: a subscription that it takes longer for is not there yet.
+
+    After a second its users were ready all the same, and were owed what they had not
+    subscribed to.
+    """
+    said = Introduction(Hub(), token="", topic="news")
+    said.begin()
+    said.take('{"type":"welcome","protocol":"wavetank.v1"}')
+    assert not said.is_done
+    assert not said.is_patient

@@ -1,5 +1,6 @@
 """The ledger keeps what workers say, and measures what is to be measured."""
 
+import msgspec
 import pytest
 
 from wavetank.load.exchange import Drained, Generator, Opened, Operation, Second
@@ -200,3 +201,35 @@ def test_ledger_shows_how_far_the_load_came() -> None:
     book = ledger()
     book.second(0, {0: second(0, open=4)})
     assert repr(book) == "<Ledger of 1 workers: 1 s measured, 4 connections open>"
+
+
+def test_ledger_measures_a_last_second_that_was_cut_as_long_as_it_was() -> None:
+    """The second comes before the word that it was the last.
+
+    It was measured whole: the rate of a load that Ctrl-C or the target had ended
+    seemed lower than it was.
+    """
+    book = ledger()
+    book.second(0, {0: second(0)})
+    cut = msgspec.structs.replace(second(1), took=0.25)
+    assert book.second(1, {0: cut}).took == 0.25
+    book.ended_early(1.25)
+    assert book.result(interrupted=True).window == 1.25
+
+
+def test_ledger_keeps_the_warm_up_apart() -> None:
+    """What came in it was not late."""
+    book = ledger(warm_up=2.0)
+    for number in range(12):
+        book.second(number, {0: second(number, sent=number)})
+    assert [each.sent for each in book.result().warming] == [1]
+
+
+def test_worker_that_waits_for_a_core_is_as_busy_as_one_that_has_it() -> None:
+    """Half of a core, and the other half of the time others had it: saturated."""
+    book = ledger()
+    book.second(0, {0: second(0, cpu=0.45, waited=0.5)})
+    book.second(1, {0: second(1, cpu=0.45, waited=0.1)})
+    result = book.result()
+    assert result.busy == {0: 0.5}
+    assert result.generators[0].waited == pytest.approx(0.3)

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,3 +136,20 @@ def test_moments_hand_on_each_second_once_in_order_whoever_is_late(
     assert sum(sum(sent.values()) for _, sent in came) == told
     order = [number for number, _ in came]
     assert order == sorted(set(order))
+
+
+@pytest.mark.parametrize(("late", "took"), [(2, 1.0), (3, 0.25)])
+def test_a_second_that_others_are_added_to_is_as_long_as_it_is(
+    late: int, took: float
+) -> None:
+    """One that was cut is cut, and a late one makes no other one shorter."""
+    moments = Moments([0, 1], patience=3.0)
+    for number in range(3):
+        moments.add(0, second(number), 0.0)
+    assert [number for number, _ in moments.take(9.0)] == [0, 1, 2]
+    moments.add(1, second(0, waited=0.5), 9.0)
+    moments.add(1, msgspec.structs.replace(second(late), took=took), 9.0)
+    ((number, seconds),) = moments.take(99.0)
+    assert number == 3
+    assert seconds[1].took == took
+    assert seconds[1].generator.waited == 0.5

@@ -109,6 +109,11 @@ def test_there_are_never_more_workers_than_users() -> None:
     assert needs(scenario("request", users=1), cores=64).workers == 1
 
 
+def test_who_publishes_needs_no_worker_of_its_own() -> None:
+    """One user and one publisher were said to be two workers, and doubtful."""
+    assert needs(scenario("publish", users=1)).workers == 1
+
+
 def test_a_machine_that_has_plenty_has_no_problem() -> None:
     """Nor has one that does not say what it has."""
     needed = needs(scenario("request"))

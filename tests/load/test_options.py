@@ -21,7 +21,7 @@ def test_options_have_names_of_their_own() -> None:
 def test_options_say_their_defaults() -> None:
     """What nobody gives is what the help says."""
     settings = resolve(LOAD_OPTIONS, flags={})
-    assert settings["duration"] == 10.0
+    assert settings["duration"] == 20.0
     assert settings["drain"] == 5.0
     assert settings["opening"] == 64
     assert settings["acknowledged"] is True

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from wavetank.errors import UsageError
 from wavetank.load import reading as module
 from wavetank.load.composing import LATENCY
+from wavetank.load.exchange import Operation
+from wavetank.load.figures import driven_operation, main_operation
 from wavetank.load.options import LOAD_OPTIONS
 from wavetank.load.plan import LoadPlan, ScenarioKind, Shape, Stage
 from wavetank.load.reading import payload_files, read_plan
@@ -30,11 +32,11 @@ def problems_of(content: str = "", /, **rest: object) -> list[str]:
 
 
 def test_nothing_at_all_is_a_plan() -> None:
-    """One scenario, what the target can do, for ten seconds."""
+    """One scenario, what the target can do, for as long as can be compared."""
     plan = plan_of(kind=ScenarioKind.PING, seed=7)
     (scenario,) = plan.scenarios
     assert (scenario.name, scenario.kind) == ("ping", ScenarioKind.PING)
-    assert (plan.seconds, plan.seed, plan.workers) == (10.0, 7, 0)
+    assert (plan.seconds, plan.seed, plan.workers) == (20.0, 7, 0)
     assert plan_of(defaults=LATENCY).scenarios[0].users == 10
 
 
@@ -168,6 +170,58 @@ def test_mistakes_of_a_plan_file_are_told_with_their_place(
         assert words in told
 
 
+def test_every_mistake_of_a_list_is_told() -> None:
+    """The first one hid the others, and the scenarios that do not exist."""
+    assert problems_of(
+        """
+        [load]
+        thresholds = ["p99 < 100", "lst == 0", "x:p99 < 1s", "lost == 0"]
+        [[load.scenario]]
+        name = "feed"
+        """
+    ) == [
+        "loads/a.toml [load] thresholds: 'p99 < 100': '100' needs a unit; write it as "
+        "in 100ms, 1.5s or 500us",
+        "loads/a.toml [load] thresholds: 'lst == 0': there is no figure lst; "
+        "did you mean lost?",
+        "threshold 'x:p99 < 1s': there is no scenario x",
+    ]
+
+
+@pytest.mark.parametrize("kind", ScenarioKind)
+def test_a_threshold_is_about_what_its_scenario_does(kind: ScenarioKind) -> None:
+    """What it never does would be UNKNOWN at the end: it is a mistake at the start."""
+    for operation in Operation:
+        threshold = f"{kind}.{operation}:received > 0"
+        flags = {"scenario": str(kind), "threshold": [threshold]}
+        known = module.OPERATIONS_OF[kind]
+        assert {str(main_operation(kind)), str(driven_operation(kind))} <= {*known}
+        if operation in known:
+            assert plan_of(flags=flags).thresholds[0].operation == operation
+        else:
+            assert problems_of(flags=flags) == [
+                f"threshold {threshold!r}: {kind} is a {kind} scenario and has no "
+                f"{operation}, but {', '.join(known)}"
+            ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a\\u001b[31m", "has a sign that no name has"),
+        ("a:b", "has a sign that no name has"),
+        ("a<b", "has a sign that no name has"),
+        ("x" * 65, "a name has 64 letters at most"),
+    ],
+)
+def test_names_can_stand_in_thresholds_and_on_terminals(name: str, words: str) -> None:
+    """A name from a file of others could colour the terminal of a dry run."""
+    (problem,) = problems_of(f'[[load.scenario]]\nname = "{name}"')
+    assert words in problem
+    sound = plan_of('[[load.scenario]]\nname = "über 1.5"')
+    assert sound.scenarios[0].name == "über 1.5"
+
+
 def test_flags_of_a_scenario_do_not_go_with_a_plan_file() -> None:
     """Nobody could tell which of its scenarios is meant."""
     content = "[[load.scenario]]\nkind = 'ping'"
@@ -179,8 +233,8 @@ def test_flags_of_a_scenario_do_not_go_with_a_plan_file() -> None:
 
 def test_a_load_that_is_all_warm_up_is_refused() -> None:
     """It would have no figures."""
-    assert problems_of(flags={"warm-up": "10s"}) == [
-        "warm-up: 10 s is all of it; the load takes 10 s"
+    assert problems_of(flags={"warm-up": "20s"}) == [
+        "warm-up: 20 s is all of it; the load takes 20 s"
     ]
 
 

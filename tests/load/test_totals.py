@@ -1,5 +1,7 @@
 """Totals are exact, whoever counted which part."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,6 @@ from wavetank.load.totals import (
     Totals,
     merge_generators,
     merge_reasons,
-    merge_tallies,
 )
 
 from .results import encoded, tally
@@ -40,9 +41,17 @@ def tallies(draw: st.DrawFn) -> Tally:
     )
 
 
-def by_name(merged: list[Tally]) -> dict[tuple[str, str], Tally]:
+def sums(tallies: Iterable[Tally]) -> list[Tally]:
+    """Return the totals of tallies."""
+    totals = Totals()
+    for each in tallies:
+        totals.add(each)
+    return totals.tallies()
+
+
+def by_name(tallies: list[Tally]) -> dict[tuple[str, str], Tally]:
     """Return tallies by scenario and operation."""
-    return {(each.scenario, each.operation): each for each in merged}
+    return {(each.scenario, each.operation): each for each in tallies}
 
 
 def test_totals_know_every_count_of_a_tally() -> None:
@@ -57,17 +66,17 @@ def test_totals_of_parts_are_the_totals_of_the_whole(
     parts: list[Tally], cut: int
 ) -> None:
     """Merging what two workers merged is merging all at once, in any order."""
-    whole = by_name(merge_tallies(parts))
-    halves = merge_tallies(parts[:cut]) + merge_tallies(parts[cut:])
-    assert by_name(merge_tallies(halves)) == whole
-    assert by_name(merge_tallies(parts[::-1])) == whole
+    whole = by_name(sums(parts))
+    halves = sums(parts[:cut]) + sums(parts[cut:])
+    assert by_name(sums(halves)) == whole
+    assert by_name(sums(parts[::-1])) == whole
 
 
 @SLOWLY
 @given(st.lists(tallies(), max_size=6))
 def test_totals_are_the_sums_of_what_was_counted(parts: list[Tally]) -> None:
     """Counts are sums, and histograms have every duration."""
-    for merged in merge_tallies(parts):
+    for merged in sums(parts):
         name = (merged.scenario, merged.operation)
         own = [each for each in parts if (each.scenario, each.operation) == name]
         for count in COUNTS:

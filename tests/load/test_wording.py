@@ -84,6 +84,15 @@ def test_line_of_a_load_that_only_connects_is_about_connections() -> None:
     )
 
 
+def test_line_of_a_churn_is_about_connections_where_they_subscribe_to_silence() -> None:
+    """It said ``received 0/s``, for nobody had anything to hear."""
+    connect = Tally(scenario="churn", operation=Operation.CONNECT, sent=40, received=39)
+    listen = Tally(scenario="churn", operation=Operation.LISTEN)
+    assert "sent 40/s; received 39/s" in moment_line(moment(listen, connect), 60.0)
+    heard = Tally(scenario="churn", operation=Operation.LISTEN, received=7)
+    assert "received 7/s" in moment_line(moment(heard, connect), 60.0)
+
+
 def test_line_of_a_second_without_anything_says_so() -> None:
     """Zero, and no latency: not the last one again."""
     assert moment_line(moment(), 60.0) == "12 s of 60 s; sent 0/s; received 0/s"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -253,3 +254,21 @@ async def test_what_goes_wrong_inside_is_raised_as_it_is() -> None:
     with pytest.raises(KeyError):
         async with RudeHost(receive) as host, await RudePeer.connect(host.url):
             raise KeyError
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_host_cuts_who_came_in_its_last_moment(turns: int) -> None:
+    """A connection that was accepted as it ended was left open, and warned of later."""
+
+    async def receive(guest: Guest) -> None:
+        del guest
+        await asyncio.Event().wait()
+
+    with socket.socket() as client:
+        client.settimeout(5.0)
+        async with RudeHost(receive) as host:
+            client.connect(("127.0.0.1", host.port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""

@@ -156,11 +156,70 @@ def test_maximum_has_no_interval(between: Between) -> None:
     assert compared.verdict is Verdict.PASS
 
 
+def beside(operation: str, *, since: float, **counts: int) -> LoadSampled:
+    """Return what else the scenario of `seconds` did."""
+    times = Histogram()
+    times.record(0.003, counts.get("received", 0) or 1)
+    return LoadSampled(
+        at=50.0,
+        suite="load",
+        check="sustained",
+        since=since,
+        took=0.5,
+        scenario="echo",
+        operation=operation,
+        counts=counts,
+        response=times.encode() if counts else "",
+    )
+
+
+def test_connections_opened_for_a_load_leave_its_verdict_alone(
+    between: Between,
+) -> None:
+    """They are told behind its last second, and are too few to say anything.
+
+    So no two loads could ever be compared: each comparison was UNKNOWN.
+    """
+    opening = beside("connect", since=40.0, intended=10, received=10)
+    compared = between([*seconds(), opening], [*seconds(), opening])
+    assert [row.outcome for row in compared.rows] == [Outcome.SAME, Outcome.ASIDE]
+    assert compared.verdict is Verdict.PASS
+
+
+def test_more_connections_are_another_plan(between: Between) -> None:
+    """The same rate over ten times the users is not the same load."""
+    few, many = (
+        beside("connect", since=40.0, intended=number, received=number)
+        for number in (100, 1000)
+    )
+    compared = between([*seconds(), few], [*seconds(), many])
+    assert compared.verdict is Verdict.UNKNOWN
+    assert "another plan: 100 and 1,000" in compared.rows[1].sentence
+
+
+def test_an_operation_in_which_nothing_happened_is_left_aside(
+    between: Between,
+) -> None:
+    """Who is in a churn subscribes, and may hear nothing."""
+    silence = beside("listen", since=40.0)
+    compared = between([*seconds(), silence], [*seconds(), silence])
+    assert compared.rows[1].outcome is Outcome.ASIDE
+    assert compared.verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize(
     ("load", "why"),
     [
-        ({"each": 10}, "too few answers: 400, and 1,000 are needed"),
-        ({"number": 15}, "too short: 15 seconds, and 20 are needed"),
+        (
+            {"each": 10},
+            "too few answers: 400, and 1,000 are needed; repeat both runs with a "
+            "longer --duration or a higher --rate",
+        ),
+        (
+            {"number": 15},
+            "too short: 15 seconds, and 20 are needed; repeat both runs with "
+            "--duration 20s, or longer stages",
+        ),
         ({"received": 0}, "too little was received"),
     ],
 )

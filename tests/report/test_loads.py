@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from wavetank.evidence import Record, Summary, fold
+from wavetank.evidence import Histogram, LoadSampled, Record, Summary, fold
 from wavetank.report.blocks import Block, Code, Heading, Paragraph, Table
 from wavetank.report.loads import MOST_PLOTTED, load_blocks, load_lines
 from wavetank.report.plots import Plot, Scale
@@ -151,6 +151,65 @@ def test_terminal_gets_three_lines_at_most(load_of: LoadOf, run_of: RunOf) -> No
     ]
     assert "service time p50 1.00 ms" in lines[0]
     assert lines[3] == "and 2 more operations"
+
+
+def test_terminal_gets_the_connections_of_a_churn_that_hears_nothing(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """It said ``listen: 0/s`` alone."""
+    silence = load_of(2, operation="listen", rate=0, times=(), service=())
+    records = [*load_of(2, operation="connect"), *silence]
+    records.sort(key=lambda record: record.at)
+    (line,) = load_lines(fold(run_of(records)).suites)
+    assert "echo.connect: 100/s" in line
+
+
+def test_connections_that_were_opened_before_are_no_part_of_a_plot(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """They are told with the drain, and stood behind the end as a dot of their own."""
+    opening = LoadSampled(
+        at=13.5,
+        suite="load",
+        check="sustained",
+        since=3.0,
+        took=0.5,
+        scenario="echo",
+        operation="connect",
+        counts={"intended": 5, "received": 5},
+        response=encoded_once(0.003),
+    )
+    blocks = load_blocks(fold(run_of([*load_of(3), opening])).suites)
+    plots = [block for block in blocks if isinstance(block, Plot)]
+    over_time = next(plot for plot in plots if plot.scale is Scale.TIME)
+    names = {line.name for panel in over_time.panels[:2] for line in panel.lines}
+    assert names == {"echo.request"}
+
+
+def encoded_once(seconds: float) -> str:
+    """Return a histogram of one time."""
+    histogram = Histogram()
+    histogram.record(seconds)
+    return histogram.encode()
+
+
+def test_terminal_gets_the_silence_of_a_load_that_listens(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """Its connections came before the first second: nothing was heard, is the news."""
+    silence = load_of(2, operation="listen", rate=0, times=(), service=())
+    opening = LoadSampled(
+        at=12.5,
+        suite="load",
+        check="sustained",
+        since=2.0,
+        took=0.5,
+        scenario="echo",
+        operation="connect",
+        counts={"intended": 5, "received": 5},
+    )
+    (line,) = load_lines(fold(run_of([*silence, opening])).suites)
+    assert "echo.listen: 0/s" in line
 
 
 def test_terminal_gets_the_connections_of_a_load_that_only_connects(

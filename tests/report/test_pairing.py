@@ -76,12 +76,12 @@ def test_answers_of_the_drain_belong_to_the_last_second(
 
 
 def test_long_loads_are_put_together(load_of: LoadOf, run_of: RunOf) -> None:
-    """Hours of seconds are no more exact than ten minutes of longer segments."""
+    """Hours of seconds are no more exact than ten minutes of longer stretches."""
     records = run_of(load_of(621, times=(), service=(0.001,)))
     pair = only(records, records)
     assert len(pair.first) == 311
-    assert {segment.took for segment in pair.first} == {2.0, 1.0}
-    assert sum(segment.received for segment in pair.first) == 62_100
+    assert {stretch.took for stretch in pair.first} == {2.0, 1.0}
+    assert sum(stretch.received for stretch in pair.first) == 62_100
 
 
 def test_seconds_without_an_answer_are_seconds(load_of: LoadOf, run_of: RunOf) -> None:
@@ -93,7 +93,7 @@ def test_seconds_without_an_answer_are_seconds(load_of: LoadOf, run_of: RunOf) -
         if not (isinstance(record, LoadSampled) and 10 <= record.since < 12)
     ]
     pair = only(run_of(silent), run_of(loads))
-    assert [segment.received for segment in pair.first[9:13]] == [100, 0, 0, 100]
+    assert [stretch.received for stretch in pair.first[9:13]] == [100, 0, 0, 100]
     assert pair.first[10].times.count == 0
 
 
@@ -106,7 +106,12 @@ def test_seconds_without_an_answer_are_seconds(load_of: LoadOf, run_of: RunOf) -
             {"rate": 200},
             "another plan: 3,000 and 6,000 messages were intended",
         ),
-        ({"seconds": 5}, {"seconds": 5}, "too short: 5 seconds, and 20 are needed"),
+        (
+            {"seconds": 5},
+            {"seconds": 5},
+            "too short: 5 seconds, and 20 are needed; repeat both runs with "
+            "--duration 20s, or longer stages",
+        ),
         ({}, {"times": (), "service": ()}, "nothing was timed, or not in the same way"),
         ({}, {"scenario": "other"}, "B has no such operation"),
     ],

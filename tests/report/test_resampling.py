@@ -9,30 +9,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavetank.evidence import Histogram
-from wavetank.report.resampling import MOST_COUNTED, Segment, intervals
+from wavetank.report.resampling import MOST_COUNTED, Stretch, intervals
 
 
-def segment(
+def stretch(
     *durations: float, count: int = 10, took: float = 1.0, digits: int = 3
-) -> Segment:
+) -> Stretch:
     """Return a second in which each duration was seen so often."""
     times = Histogram(digits=digits)
     for duration in durations:
         times.record(duration, count)
-    return Segment(times=times, received=count * len(durations), took=took)
+    return Stretch(times=times, received=count * len(durations), took=took)
 
 
-def noisy(rng: random.Random, seconds: int, *, factor: float = 1.0) -> list[Segment]:
+def noisy(rng: random.Random, seconds: int, *, factor: float = 1.0) -> list[Stretch]:
     """Return seconds whose latencies go up and down together."""
     made = []
     for _ in range(seconds):
         level = factor * math.exp(rng.gauss(-6, 0.1))
-        made.append(segment(*(level * (1 + n / 20) for n in range(20))))
+        made.append(stretch(*(level * (1 + n / 20) for n in range(20))))
     return made
 
 
 def of(
-    first: Sequence[Segment], second: Sequence[Segment], *, seed: int = 1
+    first: Sequence[Stretch], second: Sequence[Stretch], *, seed: int = 1
 ) -> list[tuple[float, float]]:
     """Return the intervals of p50, p99 and rate."""
     percentiles, rate = intervals(
@@ -43,7 +43,7 @@ def of(
 
 def test_loads_that_are_alike_have_no_width() -> None:
     """The same seconds, drawn together, are the same."""
-    seconds = [segment(0.001, 0.005) for _ in range(30)]
+    seconds = [stretch(0.001, 0.005) for _ in range(30)]
     assert of(seconds, seconds) == [(1.0, 1.0)] * 3
 
 
@@ -57,8 +57,8 @@ def test_same_seed_gives_the_same_interval() -> None:
 
 def test_a_schedule_that_changes_is_no_noise() -> None:
     """The same blocks are drawn of both: a ramp in both is no difference."""
-    first = [segment(0.001 * n, count=n) for n in range(1, 41)]
-    second = [segment(0.0013 * n, count=n) for n in range(1, 41)]
+    first = [stretch(0.001 * n, count=n) for n in range(1, 41)]
+    second = [stretch(0.0013 * n, count=n) for n in range(1, 41)]
     for low, high in of(first, second)[:2]:
         assert 1.29 < low <= high < 1.31
     assert of(first, second)[2] == (1.0, 1.0)
@@ -95,25 +95,25 @@ def test_more_seconds_make_the_interval_narrower() -> None:
 
 def test_rate_is_of_the_seconds() -> None:
     """Half as many answers in the same time are half the rate."""
-    first = [segment(0.001, count=10) for _ in range(25)]
-    second = [segment(0.001, count=5) for _ in range(25)]
+    first = [stretch(0.001, count=10) for _ in range(25)]
+    second = [stretch(0.001, count=5) for _ in range(25)]
     assert of(first, second)[2] == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ([segment(0.001)], [segment(0.001)]),
-        ([segment(0.001)] * 20, [segment(0.001)] * 21),
-        ([segment(0.001)] * 20, [segment(0.001, digits=2)] * 20),
-        ([segment()] * 20, [segment()] * 20),
-        ([segment(0.001)] * 20, [segment()] * 20),
-        ([segment(0.001, count=MOST_COUNTED)] * 20, [segment(0.001)] * 20),
-        ([segment(0.001, took=0.0)] * 20, [segment(0.001)] * 20),
+        ([stretch(0.001)], [stretch(0.001)]),
+        ([stretch(0.001)] * 20, [stretch(0.001)] * 21),
+        ([stretch(0.001)] * 20, [stretch(0.001, digits=2)] * 20),
+        ([stretch()] * 20, [stretch()] * 20),
+        ([stretch(0.001)] * 20, [stretch()] * 20),
+        ([stretch(0.001, count=MOST_COUNTED)] * 20, [stretch(0.001)] * 20),
+        ([stretch(0.001, took=0.0)] * 20, [stretch(0.001)] * 20),
     ],
 )
 def test_what_cannot_be_drawn_from_is_refused(
-    first: list[Segment], second: list[Segment]
+    first: list[Stretch], second: list[Stretch]
 ) -> None:
     """Too few, not alike, nothing there, more than can be counted."""
     with pytest.raises(ValueError, match=r"too few|ranges|too little"):
@@ -129,5 +129,5 @@ def test_any_load_can_be_compared_with_itself(
     counts: list[int], durations: list[float]
 ) -> None:
     """Whatever the latencies and the counts are: no difference at all."""
-    seconds = [segment(*durations, count=count) for count in counts]
+    seconds = [stretch(*durations, count=count) for count in counts]
     assert of(seconds, seconds) == [(1.0, 1.0)] * 3

@@ -13,9 +13,10 @@ __all__ = ["main"]
 _DESCRIPTION = """\
 Measures how long a WebSocket server lets its users wait. It is `wavetank load` with
 10 users and 100 messages/s where nothing else is said: an answer where the target
-answers, a delivery where it delivers, a pong where it does neither. At the end it
-shows every percentile, of the response time (from the moment a message was due) and
-of the service time (from the moment it was really sent)."""
+answers, a delivery where it delivers, a pong where it does neither. Where no
+--threshold is given, p99 < 100ms has to hold. At the end it shows every percentile,
+of the response time (from the moment a message was due) and of the service time
+(from the moment it was really sent)."""
 
 _EPILOG = """\
   wavetank latency ws://127.0.0.1:9000/

@@ -31,6 +31,8 @@ from wavetank.settings import Settings, resolve
 __all__ = ["Command", "execute", "main"]
 
 _PREFIX = "WAVETANK_LOAD_"
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of a file that is read; a device has no end."""
 _NOT_OF_A_LOAD = frozenset(
     {
         *("fail-fast", "full", "exhaustive", "patience", "known-failures"),
@@ -173,8 +175,11 @@ def _order(
     )
     files = _files(settings, found)
     plan, output = _plan_of_run(command.name, of_run, found)
+    plan = plan or Plan(suites=(command.name,), seed=0)
+    # The report says which load it was, as it was typed.
+    asked = {**settings.changed(), **_as_typed(flags, settings)}
     order = Order(
-        plan=plan or Plan(suites=(command.name,), seed=0),
+        plan=replace(plan, options={**plan.options, **asked}),
         settings=settings,
         output=output,
         files=files,
@@ -185,6 +190,15 @@ def _order(
     if found:
         raise UsageError(found)
     return order
+
+
+def _as_typed(flags: Mapping[str, object], settings: Settings) -> dict[str, str]:
+    """Return the options of the load that the command line gives, as it gives them."""
+    return {
+        one.name: ", ".join(given) if isinstance(given, list) else str(given).lower()
+        for one in LOAD_OPTIONS
+        if (given := flags[one.name]) is not None and one.name in settings.changed()
+    }
 
 
 def _target(
@@ -210,7 +224,12 @@ def _files(settings: Settings, found: list[str]) -> dict[str, str]:
 
 def _read(name: str, place: str, files: dict[str, str], found: list[str]) -> None:
     try:
-        files[name] = Path(name).read_text(encoding="utf-8-sig")
+        with Path(name).open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            found.append(f"{place} {name}: longer than {_MOST_BYTES // 2**20} MiB")
+        else:
+            files[name] = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         found.append(f"{place} {name}: not a text file in UTF-8")
     except OSError as error:
@@ -266,6 +285,10 @@ def _problems_of_search(
             f"--find: scenario {first.name} has no rate that could be made higher; "
             "give --find-by users"
         )
+    if order.settings["threshold"] or load.thresholds != order.defaults.thresholds:
+        yield "--find: says itself what has to hold; leave the thresholds out"
+    if order.settings["prometheus"] is not None:
+        yield "--find: its trials have no live figures; leave --prometheus out"
     if threshold.scenario and threshold.scenario not in names:
         close = nearest(threshold.scenario, names)
         yield f"--find: there is no scenario {threshold.scenario}{close}"

@@ -17,7 +17,7 @@ from wavetank.cli.machine import limits_of_machine
 from wavetank.cli.progress import Progress, Screen
 from wavetank.cli.run import conclude
 from wavetank.errors import TargetError, UsageError
-from wavetank.evidence import CheckStarted
+from wavetank.evidence import CheckStarted, Noted, Record
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.load_plans import way_of
 from wavetank.lab.loading import drive
@@ -42,11 +42,14 @@ from wavetank.load.plan import LoadPlan, ScenarioKind
 from wavetank.load.reading import read_plan
 from wavetank.load.result import LoadResult, Moment
 from wavetank.load.search import Outcome, Trial
+from wavetank.report.escaping import visible
 from wavetank.settings import Settings
 
 __all__ = ["Order", "perform"]
 
 _CHECK = "plan"
+_GUESSES = (ScenarioKind.REQUEST, ScenarioKind.PUBLISH, ScenarioKind.PING)
+"""What a target is found to be able to do (`way_of`), most often first."""
 _MOST_RATE = 1e7
 """Messages/s up to which is searched: no machine sends so many."""
 _SETTLE = 0.5
@@ -84,15 +87,26 @@ class Order:
         """Return the plan of the load.
 
         Args:
-            kind: What the target can do; by default as far as it is known now.
+            kind: What the target can do; by default as far as it is known now. Where
+                nothing is known, the plan is one that makes sense for some target.
 
         Raises:
             UsageError: With every mistake at once.
         """
-        if kind is None:
-            dialect = self.plan.dialect
-            capabilities = dialect.capabilities if dialect else ()
-            kind = way_of(capabilities) if dialect else ScenarioKind.REQUEST
+        if kind is not None:
+            return self._load_plan(kind)
+        if self.plan.dialect is not None:
+            return self._load_plan(way_of(self.plan.dialect.capabilities))
+        first, *others = _GUESSES
+        try:
+            return self._load_plan(first)
+        except UsageError:
+            for guess in others:
+                with contextlib.suppress(UsageError):
+                    return self._load_plan(guess)
+            raise
+
+    def _load_plan(self, kind: ScenarioKind) -> LoadPlan:
         return read_plan(
             self.settings,
             kind=kind,
@@ -123,7 +137,8 @@ def perform(order: Order) -> int:
     console = Screen(highlight=False)
     progress = Progress(console)
     result = None
-    run = open_run(order.plan, output=order.output, watch=progress.saw)
+    watch = _watching(progress, console)
+    run = open_run(order.plan, output=order.output, watch=watch)
     INTERRUPTION.is_watched = True
     try:
         with progress:
@@ -143,6 +158,18 @@ def perform(order: Order) -> int:
         console.print()
         console.print(percentile_table(result.tallies), soft_wrap=True)
     return conclude(run, console)
+
+
+def _watching(progress: Progress, console: Console) -> Callable[[Record], None]:
+    """Return what shows records, notes too: where the live figures are, say."""
+
+    def saw(record: Record) -> None:
+        progress.saw(record)
+        if isinstance(record, Noted):
+            text = record.text.removeprefix(f"{_CHECK}: ")
+            console.print(f"note     {visible(text)}", markup=False, soft_wrap=True)
+
+    return saw
 
 
 def _start(run: Run) -> Target | None:

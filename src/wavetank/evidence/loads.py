@@ -3,6 +3,7 @@
 It refuses to know how a load was carried out, and whether it was good enough.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -146,8 +147,8 @@ class _Operation:
         self.response: Histogram | None = None
         self.service: Histogram | None = None
         self.timed = ""
-        self.seconds_sent = 0.0
-        self.seconds_received = 0.0
+        self.sent = _Span()
+        self.received = _Span()
         self.series = _Series()
 
     def take(self, record: LoadSampled) -> None:
@@ -159,9 +160,9 @@ class _Operation:
         """
         self.counts.update(record.counts)
         if record.counts.get("intended") or record.counts.get("sent"):
-            self.seconds_sent += record.took
+            self.sent.take(record)
         if record.counts.get("received"):
-            self.seconds_received += record.took
+            self.received.take(record)
         point = self.series.open_point(record)
         response = Histogram.decode(record.response) if record.response else None
         service = Histogram.decode(record.service) if record.service else None
@@ -175,18 +176,20 @@ class _Operation:
         elif self.timed == "service" and service:
             point.time(service, record.service)
 
-    def summary(self, seconds: float) -> OperationSummary:
+    def summary(self, seconds: float, until: float) -> OperationSummary:
         """Return what it came to.
 
         Args:
             seconds: What its rates refer to.
+            until: What came later is counted, and makes no rate higher.
         """
         counts = self.counts
-        rates = (
-            counts[name] / seconds if seconds > 0 else 0.0
-            for name in ("intended", "sent", "received")
+        points = self.series.summary()
+        came = sum(point.received for point in points if point.since < until)
+        intended_rate, sent_rate, rate = (
+            count / seconds if seconds > 0 else 0.0
+            for count in (counts["intended"], counts["sent"], came)
         )
-        intended_rate, sent_rate, rate = rates
         return OperationSummary(
             scenario=self.scenario,
             operation=self.operation,
@@ -200,8 +203,29 @@ class _Operation:
             response_curve=list(_curve(self.response)),
             service_curve=list(_curve(self.service)),
             timed=self.timed,
-            points=self.series.summary(),
+            points=points,
         )
+
+
+@dataclass(slots=True)
+class _Span:
+    """From the first second in which something was done to the last one.
+
+    Seconds between them in which nothing was done count: a target that stalls makes
+    a closed model send nothing.
+    """
+
+    since: float = math.inf
+    until: float = 0.0
+
+    def take(self, record: LoadSampled) -> None:
+        """Take in that something was done in the time of a record."""
+        self.since = min(self.since, record.since)
+        self.until = max(self.until, record.since + record.took)
+
+    def seconds(self, end: float) -> float:
+        """Return how long it was, up to the end of the load."""
+        return max(min(self.until, end) - self.since, 0.0)
 
 
 def _merged(sum_: Histogram | None, part: Histogram | None) -> Histogram | None:
@@ -408,23 +432,28 @@ class _Load:
     def summary(self) -> LoadSummary:
         """Return what it came to."""
         operations = list(self.operations.values())
+        generator = self.generator.summary()
+        # Workers are sampled up to the drain.
+        end = max((each.since + each.took for each in generator.points), default=0.0)
+        spans = [_seconds(each, operations, end=end) for each in operations]
         return LoadSummary(
-            seconds=max(
-                (_seconds(each, operations) for each in operations), default=0.0
-            ),
+            seconds=max((seconds for seconds, _ in spans), default=0.0),
             operations=[
-                each.summary(_seconds(each, operations)) for each in operations
+                each.summary(*span)
+                for each, span in zip(operations, spans, strict=True)
             ],
-            generator=self.generator.summary(),
+            generator=generator,
         )
 
 
-def _seconds(operation: _Operation, operations: list[_Operation]) -> float:
-    """Return the seconds that an operation's rates refer to.
+def _seconds(
+    operation: _Operation, operations: list[_Operation], *, end: float
+) -> tuple[float, float]:
+    """Return the seconds that an operation's rates refer to, and when they end.
 
-    Deliveries go on as long as is published, not longer: what comes in the drain
-    counts, but its waiting makes no rate lower. Connections are mostly opened
-    before the load begins: a time of their own.
+    Deliveries go on as long as is published, not longer: neither what comes in the
+    drain nor the waiting for it changes a rate. Connections are mostly opened before
+    the load begins: a time of their own.
     """
     if operation.operation == _CONNECT:
         beside = [operation]
@@ -434,5 +463,9 @@ def _seconds(operation: _Operation, operations: list[_Operation]) -> float:
             for each in operations
             if each.scenario == operation.scenario and each.operation != _CONNECT
         ]
-    sending = max(each.seconds_sent for each in beside)
-    return sending or max(each.seconds_received for each in beside)
+    # What was done behind the end alone, or where no end is known, counts whole.
+    for until in (end, math.inf):
+        for spans in ([e.sent for e in beside], [e.received for e in beside]):
+            if seconds := max(span.seconds(until) for span in spans):
+                return seconds, until
+    return 0.0, end

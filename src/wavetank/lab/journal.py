@@ -16,6 +16,7 @@ import msgspec
 from wavetank.evidence import (
     CheckFinished,
     Finding,
+    LoadSampled,
     Noted,
     Operation,
     Record,
@@ -39,6 +40,7 @@ _FREE: dict[type, tuple[str, ...]] = {
     Finding: ("title", "expected", "seen", "clause", "known", "note"),
     Operation: ("topic", "detail"),
     Noted: ("text",),
+    LoadSampled: ("scenario",),
 }
 _DETAIL = 120
 

@@ -23,14 +23,13 @@ class LoadRecords:
 
     def __init__(self, notebook: Notebook, plan: LoadPlan) -> None:
         self._notebook = notebook
-        self._seconds = plan.seconds
         self._seen = Totals()
 
     def add(self, moment: Moment) -> None:
         """Write one second down."""
         since = float(moment.number)
         # The last one ends with the load, maybe before it is a whole second.
-        took = min(1.0, self._seconds - since) if self._seconds > since else 1.0
+        took = moment.took
         for tally in moment.tallies:
             self._seen.add(tally)
             # In most loads nobody connects once it has begun.

@@ -4,19 +4,22 @@ They refuse to know which level is next: `load.search` decides that.
 """
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from wavetank.evidence import Finding, Verdict
-from wavetank.lab.checkers import judge_keeping_up
+from wavetank.evidence import Finding, Histogram, Verdict
 from wavetank.lab.loading import Load, put
 from wavetank.lab.notebook import Notebook
+from wavetank.lab.quiet import wait_for_quiet
 from wavetank.lab.target import Target
 from wavetank.load.doubts import Affects, Bias
 from wavetank.load.engine.calibration import Ceiling, calibrate
-from wavetank.load.figures import Figures
+from wavetank.load.exchange import Operation, Tally
+from wavetank.load.figures import Figures, driven_operation, main_operation
 from wavetank.load.plan import LoadPlan, Stage
+from wavetank.load.result import LoadResult
 from wavetank.load.search import Found, Limit, Outcome, Search, Trial
 from wavetank.load.thresholds import Threshold, judge_threshold, parse_threshold
 
@@ -26,6 +29,7 @@ __all__ = [
     "finding_of",
     "headroom",
     "judge_trial",
+    "kept_up",
     "trial_plan",
     "words_of",
 ]
@@ -34,14 +38,19 @@ Tell = Callable[[Trial, Outcome], None]
 """Is told what each trial came to."""
 
 LONGEST = 4.0
-"""Seconds of a trial. At 2.5 % more than a target can take, the last message of these
-is 100 ms behind: what breaks slowly has broken by then."""
+"""Seconds of a long trial. At 2.5 % more than a target can take, the last message of
+these is 100 ms behind: what breaks slowly has broken by then."""
+
+_SHORTEST = 1.0
+_FEWEST = 100
+"""Arrivals of a short trial: with fewer, a p99 is the slowest one."""
 
 _IN_ANY_CASE = ("lost <= 1%", "failed <= 1%", "dropped <= 1%")
 """What has to hold at every level: quick answers to the other half are no success."""
 
 _KEPT_UP = 0.97
-"""Part of the messages that has to be there in time: a queue that grows is the end."""
+"""Part of the messages that has to be there in time, those apart that nobody can have
+answered yet: a queue that grows is the end."""
 
 
 async def find(
@@ -75,22 +84,25 @@ async def find(
     first = plan.scenarios[0]
     level = float(first.users) if by_users else _peak(first.stages)
     search = Search(max(level, 1.0), most=max(most, 1.0), whole=by_users)
+    usual = math.inf
     while isinstance(step := search.next(), Trial):
-        load = await put(
-            target,
-            notebook,
-            trial_plan(plan, step.level, threshold, by_users=by_users),
-            stop=stop,
-            cluster=cluster,
-        )
+        trial = trial_plan(plan, step, threshold, by_users=by_users)
+        load = await put(target, notebook, trial, stop=stop, cluster=cluster)
         if load.result.interrupted or load.result.target_gone:
             why = load.result.target_gone or "interrupted"
             notebook.unknown(_title(threshold, by_users=by_users), seen=why)
             return None
         outcome = judge_trial(load, threshold)
-        search.took(outcome)
+        search.took(outcome, reached=step.level * kept_up(load.result))
         if tell is not None:
             tell(step, outcome)
+        usual = min(usual, _quickest(load.result) or math.inf)
+        if outcome is not Outcome.HELD and not await wait_for_quiet(
+            target, trial, usual=usual, stop=stop
+        ):
+            notebook.note(
+                f"after the trial of {step.level:,.0f} the target did not come to rest"
+            )
     unit = "users" if by_users else "messages/s"
     notebook.figure(f"most {unit} with {threshold.text}", step.level, unit)
     notebook.figure("trials", step.trials, "trials")
@@ -112,22 +124,23 @@ async def headroom(*, seconds: float = 2.0, cores: int = 1) -> Ceiling:
 
 
 def trial_plan(
-    plan: LoadPlan, level: float, threshold: Threshold, *, by_users: bool
+    plan: LoadPlan, trial: Trial, threshold: Threshold, *, by_users: bool
 ) -> LoadPlan:
     """Return the load of one trial: constant, and short.
 
     Args:
         plan: What was asked for.
-        level: Messages/s, or users.
+        trial: Its messages/s, or users, and whether it is a short one.
         threshold: What has to hold.
         by_users: Whether the level is one of users.
     """
-    seconds = min(plan.seconds, LONGEST)
     first, *others = plan.scenarios
-    rate = _peak(first.stages) if by_users else level
+    rate = _peak(first.stages) if by_users else trial.level
+    longest = max(_SHORTEST, _FEWEST / rate) if trial.is_short else LONGEST
+    seconds = min(plan.seconds, longest, LONGEST)
     changed = msgspec.structs.replace(
         first,
-        users=int(level) if by_users else first.users,
+        users=int(trial.level) if by_users else first.users,
         stages=(Stage(seconds=seconds, level=rate),) if first.stages else (),
         population=(),
     )
@@ -151,16 +164,49 @@ def judge_trial(load: Load, threshold: Threshold) -> Outcome:
     figures = Figures(result, load.samples)
     needed = [threshold, *map(parse_threshold, _IN_ANY_CASE)]
     verdicts = [judge_threshold(each, figures).verdict for each in needed]
-    verdicts.append(judge_keeping_up(result, least=_KEPT_UP).verdict)
-    is_saturated = any(
-        Affects.RATE in doubt.affects and doubt.bias is Bias.EITHER
-        for doubt in figures.doubts
-    )
-    if is_saturated:
+    doubts = [doubt for doubt in figures.doubts if Affects.RATE in doubt.affects]
+    if any(doubt.bias is Bias.EITHER for doubt in doubts):
         return Outcome.SATURATED
+    if kept_up(result) < _KEPT_UP:
+        verdicts.append(Verdict.UNKNOWN if doubts else Verdict.FAIL)
     if Verdict.FAIL in verdicts:
         return Outcome.BROKE
     return Outcome.UNKNOWN if Verdict.UNKNOWN in verdicts else Outcome.HELD
+
+
+def kept_up(result: LoadResult) -> float:
+    """Return which part of what was due in the measured window came in it, 0 to 1.
+
+    What is under way for as long as the quickest answer takes is no queue, so the last
+    messages do not count. What came in the warm-up, or was due there, does not either.
+    """
+    kind = result.plan.scenarios[0].kind
+    heard, driven = main_operation(kind), driven_operation(kind)
+    due = sum(
+        one.received + one.lost + one.failed for one in _of(result.tallies, heard)
+    )
+    whole, part = (
+        sum(one.intended for one in _of(tallies, driven))
+        for tallies in (result.tallies, result.measured)
+    )
+    came = sum(one.received for one in _of(result.measured, heard))
+    if not due or not result.window:
+        return 0.0
+    owed = due * part / whole if whole else due
+    owed *= max(1 - _quickest(result) / result.window, 0.0)
+    return min(came / owed, 1.0) if owed else 1.0
+
+
+def _of(tallies: list[Tally], operation: Operation) -> Iterator[Tally]:
+    return (one for one in tallies if one.operation is operation)
+
+
+def _quickest(result: LoadResult) -> float:
+    """Return the seconds that the quickest answer took; 0 where none was timed."""
+    heard = main_operation(result.plan.scenarios[0].kind)
+    times = [one.response or one.service for one in _of(result.tallies, heard)]
+    quickest = [Histogram.decode(text).min for text in times if text]
+    return min((each for each in quickest if each is not None), default=0.0)
 
 
 def finding_of(found: Found, threshold: Threshold, *, by_users: bool) -> Finding:

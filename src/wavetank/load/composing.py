@@ -20,6 +20,7 @@ from wavetank.load.plan import (
     Stage,
 )
 from wavetank.load.stages import make_stage
+from wavetank.load.thresholds import Threshold, parse_threshold
 
 __all__ = ["LATENCY", "LOAD", "Composer", "Defaults", "Part", "named"]
 
@@ -53,10 +54,12 @@ class Defaults:
     Attributes:
         users: Virtual users.
         rates: Arrivals/s, by the kind of a scenario.
+        thresholds: What has to hold.
     """
 
     users: int
     rates: Mapping[ScenarioKind, float]
+    thresholds: tuple[Threshold, ...] = ()
 
 
 LOAD = Defaults(
@@ -72,6 +75,11 @@ LOAD = Defaults(
 LATENCY = Defaults(
     users=10,
     rates={**dict.fromkeys(LOAD.rates, 100.0), Kind.CHURN: 10.0, Kind.STORM: 0.2},
+    thresholds=(
+        msgspec.structs.replace(
+            parse_threshold("p99 < 100ms"), text="p99 < 100ms (the default)"
+        ),
+    ),
 )
 """A modest rate: what is asked for is how long it takes, not how much goes."""
 

@@ -4,7 +4,8 @@ They refuse to know what the target did well or badly.
 
 The rules, and where they come from:
 
-- A worker that uses nine tenths of its core has no time left for what is due next.
+- A worker that uses nine tenths of its core has no time left for what is due next,
+  and so has one that may not run because others have its core.
   Locust warns at the same 90 % (``CPU_WARNING_THRESHOLD``); k6 asks for 20 % idle.
 - A message that leaves late makes its response time longer by as much, for that time
   begins at the intended moment (wrk2). So lateness is compared with response times at
@@ -44,6 +45,10 @@ MOST_CLOCK_ERROR = 0.01
 
 MOST_MISSING = 0.01
 """Part of the arrivals that may be missing, or too late."""
+
+
+_SHARED = 0.1
+"""Part of the time that a worker waits for a core from which on others had it."""
 
 
 class Affects(enum.StrEnum):
@@ -133,9 +138,11 @@ def _nothing_measured(result: LoadResult) -> Iterator[Doubt]:
 def _busy_workers(result: LoadResult) -> Iterator[Doubt]:
     for worker, busy in result.busy.items():
         if busy >= MOST_OF_A_LOAD:
+            waited = getattr(result.generators.get(worker), "waited", 0.0)
+            shared = ", or waited for one that others had," if waited > _SHARED else ""
             yield Doubt(
-                what=f"Worker {worker} used 90 % of its core or more in {busy:.0%} of "
-                "the seconds: the generator was saturated.",
+                what=f"Worker {worker} used 90 % of its core or more{shared} in "
+                f"{busy:.0%} of the seconds: the generator was saturated.",
                 advice="Lower the rate, add workers, or use more or other machines; "
                 "--headroom tells what this one can do.",
                 affects=_SPEED,
@@ -157,7 +164,10 @@ def _overrun(result: LoadResult) -> Iterator[Doubt]:
 def _unsent(result: LoadResult) -> Iterator[Doubt]:
     if result.interrupted:
         return
-    for tally in result.measured:
+    # Of all: what is left when the time is over is counted behind it.
+    for tally in result.tallies:
+        if tally.operation is Operation.DELIVER:
+            continue  # it is intended by who publishes
         unsent = tally.intended - tally.sent - tally.dropped
         if unsent > tally.intended * MOST_MISSING:
             yield Doubt(
@@ -232,6 +242,20 @@ def _closed(result: LoadResult) -> Iterator[Doubt]:
             )
 
 
+def _starved(result: LoadResult) -> Iterator[Doubt]:
+    """Doubt a closed model that had to share its core: no lateness shows it."""
+    is_closed = any(each.arrivals is Arrivals.CLOSED for each in result.plan.scenarios)
+    for worker, generator in result.generators.items():
+        if is_closed and generator.waited > _SHARED:
+            yield Doubt(
+                what=f"Worker {worker} waited for a core in {generator.waited:.0%} of "
+                "the time, for others had it: its users asked later than they could.",
+                advice="Give the generator a machine where nothing else runs.",
+                affects=_SPEED,
+                bias=Bias.BETTER,
+            )
+
+
 def _unopened(result: LoadResult) -> Iterator[Doubt]:
     if result.failed:
         asked = result.opened + result.failed
@@ -281,6 +305,7 @@ _RULES: Sequence[Callable[[LoadResult], Iterator[Doubt]]] = (
     _lateness,
     _stalls,
     _closed,
+    _starved,
     _unopened,
     _clocks,
     _drain,

@@ -101,6 +101,7 @@ class Generator(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         cpu: Share of a core that it used, 0 to 1.
+        waited: Share of the time in which it could have run, and others had the core.
         lag: Longest turn of its loop, in seconds.
         lateness: Sent minus intended, an encoded histogram; "" for none.
         open: Connections that are open now.
@@ -108,6 +109,7 @@ class Generator(msgspec.Struct, kw_only=True, omit_defaults=True):
     """
 
     cpu: float = 0.0
+    waited: float = 0.0
     lag: float = 0.0
     lateness: str = ""
     open: int = 0
@@ -223,11 +225,13 @@ class Second(_Value, frozen=True, kw_only=True, tag="second"):
         number: Which: 0 is from the start to one second behind it.
         tallies: What was counted, by scenario and operation.
         generator: How the worker itself fared.
+        took: How long it was: the last one ends with the load.
     """
 
     number: int
     tallies: list[Tally]
     generator: Generator
+    took: float = 1.0
 
 
 class Ended(_Value, frozen=True, kw_only=True, tag="ended"):

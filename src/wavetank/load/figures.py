@@ -38,6 +38,9 @@ _MAIN = {
     ScenarioKind.PING: Operation.PING,
 }
 
+_OF_MESSAGES = {"intended", "sent", "received", "late", "foreign"}
+"""Counts that leave connections out, unless a scenario is about those."""
+
 _MISSING_FOR_A_MEAN = 0.01
 """Part of the arrivals without a time from which on a mean says nothing."""
 
@@ -137,21 +140,42 @@ class Figures:
 
     def _count(self, threshold: Threshold, figure: Figure) -> Measured:
         tallies = self._chosen(self._result.tallies, threshold)
-        tried = sum(map(_attempts, tallies))
-        if not tried:
+        if figure.field in _OF_MESSAGES and not threshold.operation:
+            tallies = [each for each in tallies if self._is_of_messages(each)]
+        if not sum(map(_attempts, tallies)):
             return Measured(why="nothing was sent or received")
-        seen = sum(getattr(each, figure.field) for each in tallies)
-        certain = seen
-        if figure.field == "lost":
-            uncertain = self._chosen(self._result.uncertain, threshold)
-            certain -= sum(each.lost for each in uncertain)
-        unit, whole = (Unit.SHARE, tried) if threshold.share else (Unit.COUNT, 1)
-        measured = Measured(
-            low=certain / whole, high=seen / whole, shown=unit.say(seen / whole)
-        )
+        certain = self._certain(tallies, threshold, figure)
+        seen = [getattr(each, figure.field) for each in tallies]
+        if threshold.share:
+            # Of each operation apart: thousands of connections that open hide no ten
+            # messages that were lost.
+            wholes = [max(_attempts(each), 1) for each in tallies]
+            low, high = _highest_share(certain, wholes), _highest_share(seen, wholes)
+            measured = Measured(low=low, high=high, shown=Unit.SHARE.say(high))
+        else:
+            measured = Measured(
+                low=sum(certain), high=sum(seen), shown=Unit.COUNT.say(sum(seen))
+            )
         if figure.source is Source.DELIVERY or self._result.lost_workers:
             return self._doubted(measured, Affects.DELIVERY)
         return measured
+
+    def _is_of_messages(self, tally: Tally) -> bool:
+        """Tell whether a tally counts messages: connections are means to an end."""
+        kind = self._kinds.get(tally.scenario)
+        is_meant = kind is not None and main_operation(kind) is Operation.CONNECT
+        return tally.operation is not Operation.CONNECT or is_meant
+
+    def _certain(
+        self, tallies: Sequence[Tally], threshold: Threshold, figure: Figure
+    ) -> list[int]:
+        """Return what of each count is certain: not all that is lost need be so."""
+        counts = {_key(each): getattr(each, figure.field) for each in tallies}
+        if figure.field == "lost":
+            for each in self._chosen(self._result.uncertain, threshold):
+                if _key(each) in counts:
+                    counts[_key(each)] -= each.lost
+        return [counts[_key(each)] for each in tallies]
 
     def _rate(self, threshold: Threshold, figure: Figure) -> Measured:
         operation_of = (
@@ -345,6 +369,15 @@ def _worst(name: str, histogram: Histogram, missing: float) -> float:
 def _attempts(tally: Tally) -> int:
     """Return of how many messages a tally tells what became of them."""
     return tally.intended or tally.received + tally.failed + tally.lost
+
+
+def _key(tally: Tally) -> tuple[str, Operation]:
+    return tally.scenario, tally.operation
+
+
+def _highest_share(parts: Sequence[int], wholes: Sequence[int]) -> float:
+    pairs = zip(parts, wholes, strict=True)
+    return max((part / whole for part, whole in pairs), default=0.0)
 
 
 def _cpu(samples: Sequence[Sampled]) -> float | None:

@@ -67,7 +67,9 @@ class Introduction:
     @property
     def is_patient(self) -> bool:
         """Whether it waits for an answer that the dialect may not have."""
-        return bool(self._awaited)
+        # The hub answers everything: who went on before would be owed messages of a
+        # subscription that there is not yet.
+        return bool(self._awaited) and not isinstance(self._dialect, Hub)
 
     def begin(self) -> list[str]:
         """Return what to say at once."""

@@ -14,7 +14,8 @@ from wavetank.load.totals import Times, Totals, merge_reasons
 __all__ = ["BUSY", "MOST_PROBLEMS", "Ledger"]
 
 BUSY = 0.9
-"""Share of a core from which on a worker is busy: what is due may have to wait."""
+"""Share of a core from which on a worker is busy: what is due may have to wait. What
+it waited for the core itself counts, too: others had it."""
 
 MOST_PROBLEMS = 50
 
@@ -26,6 +27,7 @@ class _Course:
         self.seconds = 0
         self.busy = 0
         self.cpu = 0.0
+        self.waited = 0.0
         self.lag = 0.0
         self.lateness = Times()
         self.open = 0
@@ -34,8 +36,9 @@ class _Course:
     def note_second(self, generator: Generator, lateness: Times) -> None:
         """Add a second of the window."""
         self.seconds += 1
-        self.busy += generator.cpu >= BUSY
+        self.busy += generator.cpu + generator.waited >= BUSY
         self.cpu += generator.cpu
+        self.waited += generator.waited
         self.note_delays(generator, lateness)
 
     def note_delays(self, generator: Generator, lateness: Times) -> None:
@@ -49,6 +52,7 @@ class _Course:
     def generator(self) -> Generator:
         return Generator(
             cpu=self.cpu / max(self.seconds, 1),
+            waited=self.waited / max(self.seconds, 1),
             lag=self.lag,
             lateness=self.lateness.encode(),
             open=self.open,
@@ -69,6 +73,7 @@ class Ledger:
         self._ended = 0.0
         self._totals = Totals()
         self._measured = Totals()
+        self._warming = Totals()
         self._uncertain = Totals()
         self._window = 0.0
         self._courses: dict[int, _Course] = {}
@@ -118,9 +123,14 @@ class Ledger:
         }
         self._totals.merge(totals)
         tallies = totals.tallies()
-        length = self._length_in_window(number)
+        # Who was late speaks of more than one; nobody speaks of less but at the end.
+        took = max((second.took for second in seconds.values()), default=1.0)
+        length = self._length_in_window(number, took)
         if length:
             self._measure(tallies, length)
+        elif number < self._warm_up:
+            for tally in tallies:
+                self._warming.add_counts(tally)
         for worker, second in seconds.items():
             course = self._courses.setdefault(worker, _Course())
             course.note_connections(second.generator)
@@ -128,13 +138,17 @@ class Ledger:
                 course.note_second(second.generator, lateness[worker])
         self._most_open = max(self._most_open, self._open())
         generators = {worker: each.generator for worker, each in seconds.items()}
-        return Moment(number=number, tallies=tallies, generators=generators)
+        return Moment(number=number, tallies=tallies, generators=generators, took=took)
 
-    def _length_in_window(self, number: int) -> float:
+    @property
+    def _warm_up(self) -> int:
+        return math.ceil(self._plan.warm_up)
+
+    def _length_in_window(self, number: int, took: float) -> float:
         """Return how much of a second is measured; one of the warm-up is not at all."""
-        if number < math.ceil(self._plan.warm_up):
+        if number < self._warm_up:
             return 0.0
-        return min(max(self._end - number, 0.0), 1.0)
+        return min(max(self._end - number, 0.0), took, 1.0)
 
     def _measure(self, tallies: list[Tally], length: float) -> None:
         self._window += length
@@ -203,6 +217,7 @@ class Ledger:
             seconds=max(self._end, self._ended),
             tallies=self._totals.tallies(),
             measured=self._measured.tallies(),
+            warming=self._warming.tallies(),
             uncertain=self._uncertain.tallies(),
             window=self._window,
             generators={worker: each.generator() for worker, each in courses},

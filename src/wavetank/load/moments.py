@@ -48,7 +48,7 @@ class Moments:
         self._due.setdefault(number, now + self._patience)
         seconds = self._waiting.setdefault(number, {})
         earlier = seconds.get(worker)
-        seconds[worker] = second if earlier is None else _join(earlier, second)
+        seconds[worker] = second if earlier is None else _join(earlier, second, number)
 
     def leave(self, worker: int) -> None:
         """Wait no longer for a worker; what it said, and may yet say, counts."""
@@ -74,8 +74,8 @@ class Moments:
         return f"<Moments of {sorted(self._awaited)}: {sorted(self._waiting)} wait>"
 
 
-def _join(earlier: Second, later: Second) -> Second:
-    """Return two seconds of one worker as one."""
+def _join(earlier: Second, later: Second, number: int) -> Second:
+    """Return two seconds of one worker as one, which has a number of its own."""
     before, after = earlier.generator, later.generator
     lateness = Times()
     lateness.add(before.lateness)
@@ -86,7 +86,10 @@ def _join(earlier: Second, later: Second) -> Second:
         generator=msgspec.structs.replace(
             after,
             cpu=max(before.cpu, after.cpu),
+            waited=max(before.waited, after.waited),
             lag=max(before.lag, after.lag),
             lateness=lateness.encode(),
         ),
+        # The second that it is added to is as long as it is.
+        took=later.took if later.number == number else 1.0,
     )

@@ -117,7 +117,9 @@ def needs_of(plan: LoadPlan, *, cores: int) -> Needs:
     """
     parts = [_part(scenario) for scenario in plan.scenarios]
     connections = sum(part.connections for part in parts)
-    workers = max(1, min(plan.workers or cores, connections))
+    # A worker without a user would do nothing, whoever else publishes.
+    users = max(scenario.users for scenario in plan.scenarios)
+    workers = max(1, min(plan.workers or cores, users))
     sent = sum(part.sent for part in parts)
     # Each share of each scenario may be one larger than an equal part.
     largest = sum(math.ceil(part.connections / workers) for part in parts)

@@ -223,9 +223,9 @@ PLAN_OPTIONS: tuple[Option, ...] = (
     Option(
         name="duration",
         kind=_time(0.1),
-        default=10.0,
+        default=20.0,
         metavar="TIME",
-        help="how long it takes, where no stage says it (10s)",
+        help="how long it takes, where no stage says it (20s)",
     ),
     Option(
         name="threshold",

@@ -34,11 +34,38 @@ from wavetank.settings import DEFAULT, Option, Settings, read_toml
 __all__ = ["payload_files", "read_plan"]
 
 _MOST_SCENARIOS = 100
+
+OPERATIONS_OF: Mapping[ScenarioKind, tuple[str, ...]] = {
+    ScenarioKind.REQUEST: ("request", "connect"),
+    ScenarioKind.PUBLISH: ("publish", "deliver", "connect"),
+    ScenarioKind.LISTEN: ("listen", "connect"),
+    ScenarioKind.CHURN: ("connect", "listen"),
+    ScenarioKind.SLOW: ("listen", "connect"),
+    ScenarioKind.STORM: ("connect", "listen"),
+    ScenarioKind.PING: ("ping", "connect"),
+}
+"""The operations that the users of a scenario do, or hear."""
 _SECTIONS = ("load", "run", "dialect")
 """A plan may stand in the settings file, beside what is read elsewhere."""
 
+_LONGEST_NAME = 64
+_NOT_IN_NAMES = frozenset(":<>=!")
+"""They have a meaning in thresholds."""
+
+
+def _name(typed: str) -> str:
+    """Read the name of a scenario: it stands in thresholds, and on terminals."""
+    if not typed.isprintable() or _NOT_IN_NAMES & set(typed):
+        raise ValueError(
+            f"{typed!r} has a sign that no name has, such as : < > = ! or a tab"
+        )
+    if len(typed) > _LONGEST_NAME:
+        raise ValueError(f"{typed[:20]}...: a name has {_LONGEST_NAME} letters at most")
+    return text(typed)
+
+
 _OF_FILES = (
-    Option(name="name", kind=text, default="", help="unique in the plan"),
+    Option(name="name", kind=_name, default="", help="unique in the plan"),
     Option(name="after", kind=seconds, default=0.0, help="its start"),
     Option(name="path", kind=text, default="", help="path of its connections"),
 )
@@ -96,7 +123,7 @@ def read_plan(
         problems.append("duration: the stages say how long; leave one of the two out")
     plan = LoadPlan(
         scenarios=scenarios,
-        thresholds=whole.get("threshold", ()),
+        thresholds=whole.get("threshold", defaults.thresholds),
         duration=composer.duration,
         seed=seed,
         **{
@@ -195,20 +222,29 @@ def _read(
             problems.append(f"{place} {name}: unknown key{close}")
         elif option.key in found:
             problems.append(f"{place} {name}: given twice")
+        elif option.many:
+            items = raw if isinstance(raw, list) else [raw]
+            values, wrong = _many(option, items)
+            found[option.key] = tuple(values)
+            problems += [f"{place} {name}: {one}" for one in wrong]
         else:
             try:
-                found[option.key] = _value(option, raw)
+                found[option.key] = _one(option, raw)
             except ValueError as error:
                 problems.append(f"{place} {name}: {error}")
     return found
 
 
-def _value(option: Option, raw: object) -> object:
-    """Return the value of what stands in a file."""
-    if option.many:
-        items = raw if isinstance(raw, list) else [raw]
-        return tuple(_one(option, item) for item in items)
-    return _one(option, raw)
+def _many(option: Option, items: Sequence[object]) -> tuple[list[object], list[str]]:
+    """Return the values of a list, and what is wrong with each of the others."""
+    values: list[object] = []
+    wrong: list[str] = []
+    for item in items:
+        try:
+            values.append(_one(option, item))
+        except ValueError as error:
+            wrong.append(str(error))
+    return values, wrong
 
 
 def _one(option: Option, raw: object) -> object:
@@ -251,6 +287,13 @@ def _problems_of_whole(plan: LoadPlan) -> Iterator[str]:
                 f"threshold {threshold.text!r}: there is no scenario {name}"
                 f"{nearest(name, names)}"
             )
+        kinds = [one.kind for one in plan.scenarios if one.name == name]
+        yield from (
+            f"threshold {threshold.text!r}: {name} is a {kind} scenario and has no "
+            f"{threshold.operation}, but {', '.join(OPERATIONS_OF[kind])}"
+            for kind in kinds
+            if threshold.operation and threshold.operation not in OPERATIONS_OF[kind]
+        )
     if plan.scenarios and plan.warm_up >= plan.seconds:
         yield (
             f"warm-up: {plan.warm_up:g} s is all of it; the load takes "

@@ -19,11 +19,13 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         number: Which: 0 is from the start to one second behind it.
         tallies: What was counted, by scenario and operation.
         generators: Worker -> how it fared. Who is missing did not report.
+        took: How long it was: the last one ends with the load.
     """
 
     number: int
     tallies: list[Tally]
     generators: dict[int, Generator]
+    took: float = 1.0
 
 
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,7 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
         tallies: Everything that was counted: opening, seconds and drain.
         measured: The counts alone of the measured window: behind the warm-up, and
             before the drain. Rates are theirs.
+        warming: The counts alone of the warm-up.
         uncertain: The counts alone of those drains that did not end: what is lost
             there may still have been under way.
         window: Length of that window in seconds.
@@ -43,7 +46,7 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
             core, its longest turn, all its latenesses; connections as they were at
             the end.
         busy: Worker -> share of the window's seconds in which it used nine tenths
-            of a core or more, 0 to 1.
+            of a core or more, or waited for one, 0 to 1.
         opened: Connections that were open before the start.
         failed: Connections that were not.
         reasons: Why not -> how often.
@@ -62,6 +65,7 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     tallies: list[Tally] = []
     measured: list[Tally] = []
+    warming: list[Tally] = []
     uncertain: list[Tally] = []
     window: float = 0.0
     generators: dict[int, Generator] = {}

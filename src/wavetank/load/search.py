@@ -3,10 +3,14 @@
 It refuses to know what has to hold, and how a trial is carried out.
 
 It doubles the level until it breaks, then halves the interval, by its ratio, until that
-is small. One trial is no proof: a break is believed when two of three trials break, and
-what is found has held in two of three. While the level is doubled one trial is enough,
-for a higher one that holds bears it out. In the end a level well below is tried twice:
-where that breaks, there is no limit to be found, but a target that breaks by chance.
+is small. Where a target that broke has shown how much it keeps up with, the search goes
+there at once, and feels its way from it. As long as the interval is wide, short trials
+are enough.
+
+One trial is no proof: a break is believed when two of three trials break, and what is
+found has held in two of three long ones. On the way there one trial that holds is
+enough, for a higher one that holds bears it out. In the end a level well below is tried
+twice: where it breaks, there is no limit to find, but a target that breaks by chance.
 """
 
 import enum
@@ -25,6 +29,9 @@ MOST_RETRIES = 2
 
 FAR = 3
 """So many tolerances from what was found, trials of one level should agree."""
+
+WIDE = 1.25
+"""Up to this ratio of its ends, an interval takes long trials."""
 
 
 class Outcome(enum.StrEnum):
@@ -59,10 +66,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         level: Messages/s, or connections.
         number: Of the trial, from 1.
+        is_short: Whether a short one is enough: what it says is tried again.
     """
 
     level: float
     number: int
+    is_short: bool = False
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,22 +159,32 @@ class Search:
         self._whole = whole
         self._votes: Counter[Outcome] = Counter()
         self._trials = 0
-        # Ascending; each with whether it held in two trials.
-        self._held: list[tuple[float, bool]] = []
+        # Ascending; each with the number of long trials that it held in.
+        self._held: list[tuple[float, int]] = []
         self._beyond = math.inf
         self._limit = Limit.TARGET
         self._disagreed: list[float] = []
         self._steps_down = 0
+        self._steps_up = 0
+        self._reached = 0.0
         self._is_proof = False
+        self._is_short = True
         self._found: Found | None = None
         self._level = self._tidy(min(max(start, least), most))
 
     def next(self) -> Trial | Found:
         """Return what to try, or what was found."""
-        return self._found or Trial(level=self._level, number=self._trials + 1)
+        return self._found or Trial(
+            level=self._level, number=self._trials + 1, is_short=self._is_short
+        )
 
-    def took(self, outcome: Outcome) -> None:
+    def took(self, outcome: Outcome, *, reached: float = 0.0) -> None:
         """Take what the trial came to.
+
+        Args:
+            outcome: Of the trial.
+            reached: Where it broke, the level that the target kept up with; 0 where
+                that is not known.
 
         Raises:
             ValueError: If the search is over.
@@ -174,11 +193,18 @@ class Search:
             raise ValueError("the search is over")
         self._trials += 1
         self._votes[outcome] += 1
+        if outcome is Outcome.BROKE:
+            self._reached = reached
         if self._is_proof:
             self._take_proof()
         elif (settled := self._settled()) is not None:
-            self._note(settled)
-            self._go_on()
+            if settled is Outcome.SATURATED and self._level == self._low:
+                # It held there once; whether the generator can do it again is no
+                # question about the target.
+                self._finish(Limit.GENERATOR)
+            else:
+                self._note(settled)
+                self._go_on()
         if self._found is None and self._trials >= self._most_trials:
             self._finish(Limit.TRIALS)
 
@@ -187,11 +213,17 @@ class Search:
         """The highest level that held, 0 for none."""
         return self._held[-1][0] if self._held else 0.0
 
+    @property
+    def _is_confirmed(self) -> bool:
+        """Whether what held has held in two long trials."""
+        return bool(self._held) and self._held[-1][1] >= VOTES
+
     def _settled(self) -> Outcome | None:
         """Return what the trials of this level come to, None for not yet known."""
         votes = self._votes
-        is_doubling = math.isinf(self._beyond) and self._level > self._low
-        if votes[Outcome.HELD] >= (1 if is_doubling else VOTES):
+        # What holds on the way up, and not at the second attempt, holds for now.
+        is_new = self._level > self._low and not votes[Outcome.BROKE]
+        if votes[Outcome.HELD] >= (1 if is_new else VOTES):
             return Outcome.HELD
         for outcome in (Outcome.BROKE, Outcome.SATURATED):
             if votes[outcome] >= VOTES:
@@ -208,10 +240,12 @@ class Search:
         if is_doubt_of_low:
             self._held.pop()
         if settled is Outcome.HELD:
-            self._held.append((level, votes[Outcome.HELD] >= VOTES))
+            self._held.append((level, 0 if self._is_short else votes[Outcome.HELD]))
             self._steps_down = 0
+            self._steps_up += bool(self._steps_up)
             return
         self._beyond, self._limit = level, _LIMITS[settled]
+        self._steps_up = 0
         if is_doubt_of_low or self._steps_down:
             self._steps_down += 1
 
@@ -219,6 +253,7 @@ class Search:
         """Choose the next level, or end."""
         low, beyond = self._low, self._beyond
         self._votes = Counter()
+        self._is_short = beyond > low * WIDE
         if math.isinf(beyond) and low < self._most:
             self._level = self._tidy(min(low * 2, self._most))
         elif beyond <= self._least:
@@ -227,10 +262,12 @@ class Search:
             self._level = self._tidy(max(beyond / 2, self._least))
         elif math.isfinite(beyond) and not self._is_small(low, beyond):
             self._level = self._between(low, beyond)
-        elif not self._held[-1][1]:
-            # Once more: the trial that it held in counts.
-            self._level = low
-            self._votes[Outcome.HELD] = 1
+        elif self._limit is Limit.GENERATOR and self._held[-1][1]:
+            self._finish(self._limit)
+        elif not self._is_confirmed:
+            # Once more: a long trial that it held in counts.
+            self._level, self._is_short = low, False
+            self._votes[Outcome.HELD] = self._held[-1][1]
         elif math.isinf(beyond):
             self._finish(Limit.BOUND)
         else:
@@ -240,7 +277,7 @@ class Search:
         """Try a level that is sure to hold, if there is a limit at all."""
         level = self._tidy(self._low / (1 + FAR * self._tolerance))
         if self._limit is Limit.TARGET and self._least <= level < self._low:
-            self._level, self._is_proof = level, True
+            self._level, self._is_proof, self._is_short = level, True, False
         else:
             self._finish(self._limit)
 
@@ -253,13 +290,21 @@ class Search:
             self._finish(self._limit)
 
     def _is_small(self, low: float, beyond: float) -> bool:
-        return beyond <= low * (1 + self._tolerance) or (
-            self._whole and beyond - low <= 1
-        )
+        # Where the generator ends, exactly, is not what was asked. A thousandth more:
+        # levels are rounded.
+        is_ours = self._limit is Limit.GENERATOR
+        enough = WIDE if is_ours else (1 + self._tolerance) * 1.001
+        return beyond <= low * enough or (self._whole and beyond - low <= 1)
 
     def _between(self, low: float, beyond: float) -> float:
         level = math.sqrt(low * beyond)
-        if self._steps_down:
+        reached, self._reached = self._reached / (1 + self._tolerance / 2), 0.0
+        if low < reached < beyond / (1 + self._tolerance):
+            level, self._steps_up, self._is_short = reached, 1, False
+        elif self._steps_up > 1:
+            away = (1 + self._tolerance) ** 2 ** (self._steps_up - 2)
+            level, self._is_short = min(level, low * away), False
+        elif self._steps_down:
             # What held once broke when it was tried again: the limit is close below.
             away = (1 + self._tolerance) ** 2**self._steps_down
             level = max(level, beyond / away)
@@ -283,7 +328,7 @@ class Search:
                 for level in self._disagreed
                 if level * far < low * 1.01 or level > beyond * far
             ),
-            confirmed=bool(self._held) and self._held[-1][1],
+            confirmed=self._is_confirmed,
         )
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ away from another share.
 
 from wavetank.load.exchange import Share
 
-__all__ = ["members", "narrowed", "shares"]
+__all__ = ["dealt", "members", "shares"]
 
 
 def members(total: int, share: Share) -> range:
@@ -24,15 +24,16 @@ def shares(count: int) -> list[Share]:
     return [Share(index=index, count=count) for index in range(count)]
 
 
-def narrowed(share: Share, total: int) -> Share | None:
-    """Return the share among those that have a member at all; None for the others.
+def dealt(share: Share, *, among: int) -> Share:
+    """Return a worker's part of what so many members of the whole plan do.
 
     What is dealt out to members, such as the arrivals to publishers, must not go to a
-    share that has none of them.
+    share that has none of them. Where there are fewer members than workers, those
+    without one have nothing to do, and the others do all of it: their index is below
+    the count.
 
     Args:
         share: Of all workers.
-        total: How many members there are.
+        among: How many members there are.
     """
-    count = min(share.count, total)
-    return Share(index=share.index, count=count) if share.index < count else None
+    return Share(index=share.index, count=max(min(share.count, among), 1))

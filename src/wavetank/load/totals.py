@@ -17,7 +17,6 @@ __all__ = [
     "Totals",
     "merge_generators",
     "merge_reasons",
-    "merge_tallies",
 ]
 
 COUNTS = (
@@ -27,21 +26,11 @@ COUNTS = (
 )
 """The fields of a `Tally` that are counts."""
 
+_USUAL = Histogram()
+
 MOST_REASONS = 20
 OTHER_REASONS = "other reasons"
 """Stands for the rarest reasons where there are too many: no failure goes uncounted."""
-
-
-def merge_tallies(tallies: Iterable[Tally]) -> list[Tally]:
-    """Return one tally for each scenario and operation, in the order they came.
-
-    Raises:
-        ValueError: If a histogram is damaged, or of another range.
-    """
-    totals = Totals()
-    for tally in tallies:
-        totals.add(tally)
-    return totals.tallies()
 
 
 def merge_reasons(*reasons: Mapping[str, int]) -> dict[str, int]:
@@ -69,6 +58,7 @@ def merge_generators(generators: Iterable[Generator]) -> Generator:
     for each in generators:
         lateness.add(each.lateness)
         merged.cpu = max(merged.cpu, each.cpu)
+        merged.waited = max(merged.waited, each.waited)
         merged.lag = max(merged.lag, each.lag)
         merged.open += each.open
         merged.lost_connections += each.lost_connections
@@ -105,15 +95,19 @@ class Times:
         if text:
             histogram = Histogram.decode(text)
             # All that was taken can be added to all that was taken.
-            Histogram().merge(histogram)
-            self._merge(histogram, text)
+            if not histogram.is_like(_USUAL):
+                raise ValueError(f"cannot merge exactly: {_USUAL!r} and {histogram!r}")
+            self._merge(histogram, text, is_own=True)
 
     def merge(self, other: "Times") -> None:
         """Add all that another has."""
         if other._histogram is not None:
             self._merge(other._histogram, other._text)
 
-    def _merge(self, histogram: Histogram, text: str) -> None:
+    def _merge(self, histogram: Histogram, text: str, *, is_own: bool = False) -> None:
+        if self._histogram is None and is_own:
+            self._histogram, self._text = histogram, text
+            return
         if self._histogram is None:
             # A copy of its own: the other one may be added to later.
             self._histogram, self._text = Histogram(), text

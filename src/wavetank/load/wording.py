@@ -6,14 +6,12 @@ It refuses to know terminals, colours, and what is good enough.
 from collections.abc import Collection, Iterable, Iterator
 
 from wavetank.load.exchange import Operation, Tally
+from wavetank.load.ledger import BUSY
 from wavetank.load.result import Moment
-from wavetank.load.totals import Times
+from wavetank.load.totals import COUNTS, Times
 from wavetank.load.units import Unit
 
-__all__ = ["SATURATED", "moment_line", "moment_rows"]
-
-SATURATED = 0.9
-"""Share of a core from which a worker's own delays show in what it measures."""
+__all__ = ["moment_line", "moment_rows"]
 
 _SENDING = frozenset({Operation.REQUEST, Operation.PUBLISH, Operation.PING})
 _ARRIVING = frozenset(
@@ -59,9 +57,10 @@ def moment_rows(moment: Moment, seconds: float) -> list[tuple[str, str]]:
 def _parts(moment: Moment, seconds: float) -> Iterator[tuple[str, str]]:
     tallies = moment.tallies
     sending, arriving = _of(tallies, _SENDING), _of(tallies, _ARRIVING)
-    if not sending and not arriving:
-        # A load that only connects is about its connections.
-        sending = arriving = _of(tallies, _CONNECTING)
+    connecting = _of(tallies, _CONNECTING)
+    if connecting and not any(map(_has_any, (*sending, *arriving))):
+        # A load that only connects is about its connections, whoever listens there.
+        sending = arriving = connecting
     yield "", f"{moment.number + 1} s of {seconds:.0f} s"
     yield "sent", Unit.RATE.say(sum(tally.sent for tally in sending))
     yield "received", Unit.RATE.say(sum(tally.received for tally in arriving))
@@ -74,11 +73,15 @@ def _parts(moment: Moment, seconds: float) -> Iterator[tuple[str, str]]:
         lost = sum(each.lost_connections for each in generators)
         if lost:
             yield "ended by the target", Unit.COUNT.say(lost)
-        yield "generator", _headroom(max(each.cpu for each in generators))
+        yield "generator", _headroom(max(each.cpu + each.waited for each in generators))
 
 
 def _of(tallies: Iterable[Tally], operations: Collection[Operation]) -> list[Tally]:
     return [tally for tally in tallies if tally.operation in operations]
+
+
+def _has_any(tally: Tally) -> bool:
+    return any(getattr(tally, name) for name in COUNTS)
 
 
 def _latency(tallies: Iterable[Tally]) -> Iterator[tuple[str, str]]:
@@ -108,8 +111,12 @@ def _counts(tallies: list[Tally], names: Iterable[str]) -> Iterator[tuple[str, s
             yield name, Unit.COUNT.say(number)
 
 
-def _headroom(cpu: float) -> str:
-    """Say how much room the busiest worker has left."""
-    if cpu >= SATURATED:
-        return f"at its limit ({Unit.SHARE.say(min(cpu, 1.0))} of a core)"
-    return f"{1 - cpu:.0%} free".replace("%", " %")
+def _headroom(taken: float) -> str:
+    """Say how much room the busiest worker has left of what others leave it.
+
+    Args:
+        taken: Share of a core that it used, or waited for in vain.
+    """
+    if taken >= BUSY:
+        return f"at its limit ({Unit.SHARE.say(min(taken, 1.0))} of a core)"
+    return f"{1 - taken:.0%} free".replace("%", " %")

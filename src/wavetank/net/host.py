@@ -140,6 +140,24 @@ class _Line(Stream):
         self._accept(self)
 
 
+_LAST_TURNS = 10
+
+
+async def _stop_listening(server: asyncio.Server) -> None:
+    """Close a server whose last connection may have been accepted in this very turn.
+
+    subtle: it has its transport some turns later. By then Python 3.11's server must not
+    be closed: that fails an assertion (``Server._attach``), and the socket stays open.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        with contextlib.suppress(RuntimeError, NotImplementedError):
+            loop.remove_reader(listening.fileno())
+    for _ in range(_LAST_TURNS):
+        await asyncio.sleep(0)
+    server.close()
+
+
 class RudeHost:
     """Listens on a free port of loopback, as an asynchronous context manager.
 
@@ -193,7 +211,7 @@ class RudeHost:
     ) -> None:
         """Listen no more, and cut whoever is still there."""
         if self._server is not None:
-            self._server.close()
+            await _stop_listening(self._server)
         for task in self._guests.values():
             task.cancel()
         try:

@@ -12,7 +12,7 @@ from wavetank.evidence import Histogram, Verdict
 from wavetank.report.escaping import visible
 from wavetank.report.pairing import Key, Pair, Side, common_reasons, pairs
 from wavetank.report.quantities import NOTHING, duration, figure, share
-from wavetank.report.resampling import RESAMPLES, Interval, Segment, intervals
+from wavetank.report.resampling import RESAMPLES, Interval, Stretch, intervals
 
 if TYPE_CHECKING:
     import random
@@ -161,22 +161,25 @@ class _Judging:
 
     def row(self, pair: Pair) -> Row:
         """Return what comes of one operation."""
+        apart = Outcome.ASIDE if pair.aside else Outcome.APART
         if pair.apart:
-            outcome = Outcome.ASIDE if pair.aside else Outcome.APART
-            return Row(pair.key, outcome, f"{outcome.value}: {pair.apart}")
+            return Row(pair.key, apart, f"{apart.value}: {pair.apart}")
         sides = [_whole(side) for side in (pair.first, pair.second)]
         fewest = min(side.times.count for side in sides)
         if fewest < LEAST_ANSWERS:
-            why = f"too few answers: {fewest:,}, and {LEAST_ANSWERS:,} are needed"
-            return Row(pair.key, Outcome.APART, f"{Outcome.APART.value}: {why}")
+            why = (
+                f"too few answers: {fewest:,}, and {LEAST_ANSWERS:,} are needed; "
+                "repeat both runs with a longer --duration or a higher --rate"
+            )
+            return Row(pair.key, apart, f"{apart.value}: {why}")
         try:
             ratios = self._ratios(pair, *sides)
         except ValueError as error:
-            return Row(pair.key, Outcome.APART, f"{Outcome.APART.value}: {error}")
+            return Row(pair.key, apart, f"{apart.value}: {error}")
         outcome, sentence = self._judged(ratios)
         return Row(pair.key, outcome, sentence, pair.timed, ratios)
 
-    def _ratios(self, pair: Pair, first: Segment, second: Segment) -> tuple[Ratio, ...]:
+    def _ratios(self, pair: Pair, first: Stretch, second: Stretch) -> tuple[Ratio, ...]:
         of_percentiles, of_rate = intervals(
             pair.first,
             pair.second,
@@ -242,16 +245,16 @@ def _named(ratios: Sequence[Ratio]) -> str:
     return ", ".join(map(str, ratios))
 
 
-def _whole(segments: Sequence[Segment]) -> Segment:
-    """Return all segments as one."""
-    like = segments[0].times
+def _whole(stretches: Sequence[Stretch]) -> Stretch:
+    """Return all stretches as one."""
+    like = stretches[0].times
     times = Histogram(lowest=like.lowest, highest=like.highest, digits=like.digits)
-    for segment in segments:
-        times.merge(segment.times)
-    return Segment(
+    for stretch in stretches:
+        times.merge(stretch.times)
+    return Stretch(
         times=times,
-        received=sum(segment.received for segment in segments),
-        took=sum(segment.took for segment in segments),
+        received=sum(stretch.received for stretch in stretches),
+        took=sum(stretch.took for stretch in stretches),
     )
 
 

@@ -37,6 +37,7 @@ _COUNTED = (
 _RATES = ("intended/s", "sent/s", "received/s")
 _POINTS = ("p50", "p90", "p99", "p99.9", "max")
 _PER_SECOND = "/s"
+_CONNECT = "connect"
 _TIMES = (
     "Response time is counted from the moment that the schedule intended, service "
     "time from the moment that the message was really sent. What users wait is the "
@@ -79,12 +80,39 @@ def load_lines(suites: dict[str, SuiteSummary], *, most: int = 3) -> list[str]:
     lines = [
         _line(where, operation)
         for where, loads in loads_of(suites)
-        for operation in loads[-1].operations
-        if operation.operation != "connect" or len(loads[-1].operations) == 1
+        for operation in _main(loads[-1])
     ]
     more = len(lines) - most
     rest = [f"and {count(more, 'more operation')}"] if more > 0 else []
     return lines[:most] + rest
+
+
+def _main(load: LoadSummary) -> Iterator[OperationSummary]:
+    """Yield what a load was about.
+
+    Of churns and storms those are connections, and nobody need hear anything; of all
+    others, connections are opened before the first second or come beside messages.
+    """
+    others = [one for one in load.operations if one.operation != _CONNECT]
+    present = {one.scenario for one in others}
+    heard = {one.scenario for one in others if any(one.counts.values())}
+    about_connections = {
+        one.scenario
+        for one in load.operations
+        if one.operation == _CONNECT
+        and one.scenario not in heard
+        and (one.scenario not in present or _is_scheduled(one, load))
+    }
+    for one in load.operations:
+        if (one.operation == _CONNECT) == (one.scenario in about_connections):
+            yield one
+
+
+def _is_scheduled(operation: OperationSummary, load: LoadSummary) -> bool:
+    """Tell whether it went on in the seconds of the load, and not before them alone."""
+    # What came before the first second is told with what came behind the last.
+    middles = [point.since + point.took / 2 for point in load.generator.points]
+    return any(point.since < max(middles, default=0.0) for point in operation.points)
 
 
 def _line(where: str, operation: OperationSummary) -> str:
@@ -231,6 +259,13 @@ def _middle(point: LoadPoint) -> float:
     return point.since + point.took / 2
 
 
+def _plotted(load: LoadSummary) -> Iterator[OperationSummary]:
+    """Yield what went on over time: no connections that were all opened before."""
+    for operation in load.operations:
+        if operation.operation != _CONNECT or _is_scheduled(operation, load):
+            yield operation
+
+
 def _rates(load: LoadSummary) -> Iterator[Panel]:
     lines = [
         Line(
@@ -241,7 +276,7 @@ def _rates(load: LoadSummary) -> Iterator[Panel]:
                 if point.took > 0
             ),
         )
-        for operation in load.operations
+        for operation in _plotted(load)
     ]
     if any(line.points for line in lines):
         yield Panel("received/s", _PER_SECOND, tuple(lines))
@@ -259,7 +294,7 @@ def _times(load: LoadSummary) -> Iterator[Panel]:
                     if point.p99 is not None
                 ),
             )
-            for operation in load.operations
+            for operation in _plotted(load)
             if operation.timed == timed
         )
         if lines:

@@ -17,14 +17,14 @@ from wavetank.evidence import (
     fold,
 )
 from wavetank.report.quantities import count, duration
-from wavetank.report.resampling import Segment
+from wavetank.report.resampling import Stretch
 
 __all__ = ["LEAST_SECONDS", "Key", "Pair", "Side", "common_reasons", "pairs"]
 
 LEAST_SECONDS = 20
 """With fewer, the seconds cannot tell how far chance goes."""
 
-_MOST_SEGMENTS = 600
+_MOST_STRETCHES = 600
 """Longer loads have neighbouring seconds put together."""
 
 _LENGTHS = 0.1
@@ -37,7 +37,8 @@ _NEUTRAL = frozenset(
         *("target", "serve", "dialect", "header", "cookie", "token", "origin"),
         *("subprotocol", "ca", "insecure", "no-ssl", "dynamic-ports", "start-port"),
         *("port", "tls-port", "patience", "ready-timeout", "i-own-this-target"),
-        *("coverage", "prometheus"),
+        *("coverage", "prometheus", "plan", "threshold", "duration", "drain"),
+        *("connect-within", "opening"),
     }
 )
 """Options that do not change what a load asks for; the targets may well differ."""
@@ -69,9 +70,9 @@ class Pair:
     Attributes:
         key: Which.
         apart: Why it cannot be compared, or "".
-        aside: Whether that makes no difference to the whole.
+        aside: Whether it makes no difference to the whole if it cannot be compared.
         timed: ``response time`` or ``service time``.
-        first: Its segments in the one run, at least twenty seconds.
+        first: Its stretches in the one run, at least twenty seconds.
         second: The same seconds of the other.
     """
 
@@ -79,8 +80,8 @@ class Pair:
     apart: str = ""
     aside: bool = False
     timed: str = ""
-    first: Sequence[Segment] = ()
-    second: Sequence[Segment] = ()
+    first: Sequence[Stretch] = ()
+    second: Sequence[Stretch] = ()
 
 
 @dataclass(slots=True)
@@ -207,22 +208,31 @@ def pairs(first: Side, second: Side) -> Iterator[Pair]:
 
 def _pair(key: Key, first: Side, second: Side) -> Pair:
     seconds = min(side.seconds(key) for side in (first, second))
+    aside = _is_aside(key, first, second)
     apart = next(_obstacles(key, first, second), "")
     if apart or seconds < LEAST_SECONDS:
         went = count(seconds, "second")
-        return Pair(
-            key,
-            apart=apart or f"too short: {went}, and {LEAST_SECONDS} are needed",
-            aside=not apart and key.operation == _CONNECT and _is_beside(key, first),
+        too_short = (
+            f"too short: {went}, and {LEAST_SECONDS} are needed; repeat both runs "
+            f"with --duration {LEAST_SECONDS}s, or longer stages"
         )
+        if apart and key.operation == _CONNECT:
+            aside = False  # other connections are another plan
+        return Pair(key, apart=apart or too_short, aside=aside)
     timed = _timed(first.loads[key], second.loads[key])
     try:
-        segments = [
-            _segments(side.loads[key], timed, seconds) for side in (first, second)
+        stretches = [
+            _stretches(side.loads[key], timed, seconds) for side in (first, second)
         ]
     except ValueError as error:
-        return Pair(key, apart=str(error))
-    return Pair(key, timed=f"{timed} time", first=segments[0], second=segments[1])
+        return Pair(key, apart=str(error), aside=aside)
+    return Pair(
+        key,
+        aside=aside,
+        timed=f"{timed} time",
+        first=stretches[0],
+        second=stretches[1],
+    )
 
 
 def _obstacles(key: Key, first: Side, second: Side) -> Iterator[str]:
@@ -240,9 +250,23 @@ def _obstacles(key: Key, first: Side, second: Side) -> Iterator[str]:
         yield from _other_plan(first.intended(key), second.intended(key))
 
 
-def _is_beside(key: Key, side: Side) -> bool:
-    """Tell whether connections were opened for the sake of other operations."""
-    return any(other != key and _is_of_scenario(other, key) for other in side.loads)
+def _is_aside(key: Key, first: Side, second: Side) -> bool:
+    """Tell whether an operation is not what the loads were about.
+
+    Connections are opened for the sake of messages, before the first second; and who
+    is in a churn subscribes, and may hear nothing.
+    """
+    others = [
+        other for other in first.loads if other != key and _is_of_scenario(other, key)
+    ]
+    if not any(_did_any(first.loads[other]) for other in others):
+        return False
+    is_silent = not any(_did_any(side.loads[key]) for side in (first, second))
+    return is_silent or key.operation == _CONNECT
+
+
+def _did_any(records: Sequence[LoadSampled]) -> bool:
+    return any(any(record.counts.values()) for record in records)
 
 
 def _is_of_scenario(one: Key, other: Key) -> bool:
@@ -274,13 +298,13 @@ def _second(record: LoadSampled) -> int:
     return max(round(record.since), 0)
 
 
-def _segments(records: list[LoadSampled], timed: str, seconds: int) -> list[Segment]:
-    """Return a load's seconds as segments.
+def _stretches(records: list[LoadSampled], timed: str, seconds: int) -> list[Stretch]:
+    """Return a load's seconds as stretches.
 
     What came behind the last second, in the drain, was asked for before: it is the
     last second's, since it is what took longest.
     """
-    width = math.ceil(seconds / _MOST_SEGMENTS)
+    width = math.ceil(seconds / _MOST_STRETCHES)
     number = math.ceil(seconds / width)
     times: list[Histogram | None] = [None] * number
     received = [0] * number
@@ -297,7 +321,7 @@ def _segments(records: list[LoadSampled], timed: str, seconds: int) -> list[Segm
                 kept.merge(taken)
     like = next(kept for kept in times if kept is not None)
     return [
-        Segment(
+        Stretch(
             times=kept
             or Histogram(lowest=like.lowest, highest=like.highest, digits=like.digits),
             received=came,

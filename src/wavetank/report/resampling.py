@@ -29,7 +29,7 @@ from wavetank.evidence import Histogram
 if TYPE_CHECKING:
     import random
 
-__all__ = ["RESAMPLES", "Interval", "Segment", "intervals"]
+__all__ = ["RESAMPLES", "Interval", "Stretch", "intervals"]
 
 RESAMPLES = 2000
 """Enough for the outermost hundredth of the widened interval."""
@@ -44,7 +44,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Stretch:
     """A second of a load, or some together.
 
     Attributes:
@@ -59,8 +59,8 @@ class Segment:
 
 
 def intervals(
-    first: Sequence[Segment],
-    second: Sequence[Segment],
+    first: Sequence[Stretch],
+    second: Sequence[Stretch],
     *,
     percentiles: Sequence[float],
     rng: "random.Random",
@@ -69,7 +69,7 @@ def intervals(
     """Return intervals of ``second / first``: of each percentile, and of the rate.
 
     Args:
-        first: The segments of one load, in the order of time.
+        first: The stretches of one load, in the order of time.
         second: As many of the other one, at the same times.
         percentiles: 0 to 100.
         rng: The dice.
@@ -98,13 +98,13 @@ def intervals(
     return of_percentiles, of_rate
 
 
-def _values(segments: Sequence[Segment]) -> dict[float, float]:
+def _values(stretches: Sequence[Stretch]) -> dict[float, float]:
     """Return bottom -> top of every bucket in use, in order."""
     total = 0
-    one = segments[0].times
+    one = stretches[0].times
     places: set[float] = set()
-    for segment in segments:
-        times = segment.times
+    for stretch in stretches:
+        times = stretch.times
         if (times.lowest, times.highest, times.digits) != (
             *(one.lowest, one.highest),
             one.digits,
@@ -124,25 +124,25 @@ def _top(place: float, like: Histogram) -> float:
 
 
 class _Sums:
-    """Sums over any block of a load's segments, each in one subtraction.
+    """Sums over any block of a load's stretches, each in one subtraction.
 
-    The counts of a segment stand side by side in one large integer, 64 bits each:
+    The counts of a stretch stand side by side in one large integer, 64 bits each:
     so Python adds thousands of buckets in one step. None of them can overflow
     into the next (`MOST_COUNTED`).
     """
 
     def __init__(
-        self, segments: Sequence[Segment], values: dict[float, float], length: int
+        self, stretches: Sequence[Stretch], values: dict[float, float], length: int
     ) -> None:
         self.tops = list(values.values())
         self.length = length
         self.shape = struct.Struct(f"<{len(values)}Q")
         numbers = {place: number for number, place in enumerate(values)}
-        around = [*segments, *segments[:length]]
-        packed = (self._packed(segment.times, numbers) for segment in around)
+        around = [*stretches, *stretches[:length]]
+        packed = (self._packed(stretch.times, numbers) for stretch in around)
         self.counts = [0, *accumulate(packed)]
-        self.received = [0, *accumulate(segment.received for segment in around)]
-        self.took = [0.0, *accumulate(segment.took for segment in around)]
+        self.received = [0, *accumulate(stretch.received for stretch in around)]
+        self.took = [0.0, *accumulate(stretch.took for stretch in around)]
 
     def _packed(self, times: Histogram, numbers: dict[float, int]) -> int:
         row = [0] * len(numbers)

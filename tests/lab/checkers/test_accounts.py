@@ -72,6 +72,12 @@ def result(
     return LoadResult(plan=plan, seconds=1.0, **(fields | changes))
 
 
+def connected(count: int) -> Tally:
+    """Return the tally of connections that opened."""
+    counts = dict.fromkeys(("intended", "sent", "received"), count)
+    return Tally(scenario="x", operation=Operation.CONNECT, **counts)
+
+
 def by_title(findings: list[Finding]) -> dict[str, Verdict]:
     """Return the verdict of each sentence that does not pass."""
     return {
@@ -296,3 +302,65 @@ def test_the_parts_of_a_way_are_the_generator_the_answer_and_the_delivery() -> N
         "the delivery": 0.03,
     }
     assert parts_of(result(requests(0), generators={})) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation"),
+    [
+        (ScenarioKind.LISTEN, Operation.LISTEN),
+        (ScenarioKind.SLOW, Operation.LISTEN),
+        (ScenarioKind.PING, Operation.PING),
+        (ScenarioKind.PUBLISH, Operation.DELIVER),
+    ],
+)
+def test_users_that_are_connected_and_hear_nothing_prove_nothing(
+    kind: ScenarioKind, operation: Operation
+) -> None:
+    """A dead feed passed, for its connections had come."""
+    opened = connected(10)
+    heard = Tally(scenario="x", operation=operation)
+    title = "something comes back in x"
+    assert by_title(judge_load(result(opened, heard, kind=kind))) == {
+        title: Verdict.UNKNOWN
+    }
+    heard.received = 1
+    assert not by_title(judge_load(result(opened, heard, kind=kind)))
+
+
+def test_storm_is_about_those_who_came_back() -> None:
+    """All ten had connected before it."""
+    opened = connected(10)
+    title = "something comes back in x"
+    found = by_title(judge_load(result(opened, kind=ScenarioKind.STORM)))
+    assert found == {title: Verdict.UNKNOWN}
+    assert not by_title(judge_load(result(connected(20), kind=ScenarioKind.STORM)))
+
+
+def test_load_that_was_not_put_on_the_target_is_not_passed() -> None:
+    """Half of it was dropped, and of the other half nothing is lost: who knows.
+
+    Without a threshold, that was a plain PASS.
+    """
+    half = requests(500, sent=500, dropped=500)
+    title = "the load that was asked for is put on the target"
+    findings = judge_load(result(half))
+    assert by_title(findings) == {title: Verdict.UNKNOWN}
+    (seen,) = [one.seen for one in findings if one.title == title]
+    assert "500 of 1,000 in x.request, for which no user was free" in seen
+    few = requests(995, sent=995, dropped=5)
+    assert not by_title(judge_load(result(few)))
+
+
+def test_who_says_how_much_may_be_dropped_is_judged_by_that() -> None:
+    """A threshold of one's own stands for it."""
+    half = requests(500, sent=500, dropped=500)
+    assert not by_title(judge_load(result(half, thresholds=("dropped <= 60%",))))
+
+
+def test_what_came_in_the_warm_up_did_not_come_late() -> None:
+    """No load with a warm-up kept up: all of it was missing from the window."""
+    found = judge_keeping_up(
+        result(requests(1000), measured=[requests(600)], warming=[requests(400)])
+    )
+    assert found.verdict is Verdict.PASS
+    assert "600 of 600" in found.seen

@@ -43,6 +43,14 @@ class WakefulLoop(Loop):
         super().turn(min(until, self.now + 0.01))
 
 
+class Shy:
+    """The hub's messages, spoken by a target that need not answer."""
+
+    def __getattr__(self, name: str) -> object:
+        """Be as the hub in everything."""
+        return getattr(named("hub"), name)
+
+
 class Guest:
     """One connection that a load has opened."""
 

@@ -214,3 +214,55 @@ def test_storm_is_everywhere_at_once(bench: Bench) -> None:
     bench.loop.now = made.setting.start + 5
     made.end()
     assert made.connects.tally.dropped == 0
+
+
+def test_storm_strikes_nobody_who_still_waits_for_his_turn(bench: Bench) -> None:
+    """Of three users, two begin at once; the next storm finds the other one waiting.
+
+    It was begun twice: its first connection stayed open for ever.
+    """
+    made = storm(bench)
+    made.reopen_at(made.users, 0)
+    assert len(made._waiting) == 1
+    due(made, 0.3)
+    assert not made._waiting
+    assert len(bench.loop._handlers) == 3
+    tally = made.connects.tally
+    assert (tally.intended, tally.sent) == (3, 3)
+
+
+def test_connection_is_late_by_the_time_that_it_waited_for_its_turn(
+    bench: Bench,
+) -> None:
+    """What the generator makes it wait is the generator's, and is told.
+
+    It was counted as sent at once, with its whole wait in the target's time.
+    """
+    made = storm(bench)
+    made.reopen_at(made.users, 0)
+    assert sum(made.connects.lateness.values()) == 2
+    made.setting.start -= 0.25
+    made.bound = 3
+    look(made)
+    assert max(made.connects.lateness) >= 250_000
+
+
+def test_connections_that_were_never_begun_are_intended_all_the_same(
+    bench: Bench,
+) -> None:
+    """The end comes while one waits: neither sent nor dropped, so nothing adds up."""
+    made = storm(bench)
+    made.reopen_at(made.users, 0)
+    made.end()
+    tally = made.connects.tally
+    assert (tally.intended, tally.sent, tally.dropped) == (3, 2, 0)
+
+
+def test_storm_for_which_there_was_no_time_concerns_nobody(bench: Bench) -> None:
+    """It has no users that it could have struck."""
+    made = storm(bench)
+    opened(bench, made)
+    made.take()
+    bench.loop.now = made.setting.start + 2.0
+    made.end()
+    assert made.connects.tally.intended == 0

@@ -116,10 +116,11 @@ def test_publications_are_dealt_out_over_topics(bench: Bench) -> None:
     """A subscriber is owed what its own topic got, from whatever worker."""
     given = plain(users=2, publishers=2, topics=2)
     made = made_of(bench, given)
-    assert [made._owed(each, {0: 5, 1: 7, 2: 1}) for each in made.subscribers] == [
-        {0: 5, 2: 1},
-        {1: 7},
-    ]
+    owed = made._by_topic({0: 5, 1: 7, 2: 1})
+    assert owed == [{0: 5, 2: 1}, {1: 7}]
+    nobody = made._by_topic({})
+    missing = [made._missing(each, owed, nobody) for each in made.subscribers]
+    assert missing == [6, 7]
 
 
 def test_worker_without_a_publisher_has_no_arrivals(bench: Bench) -> None:
@@ -312,3 +313,65 @@ def test_publishers_answer_pings_and_go_with_the_target(bench: Bench) -> None:
     publisher.leave(1001)
     bench.turn_until(lambda: made.lost_connections)
     assert made.problems == {"the target closed with code 1001": 1}
+
+
+def leave(made: Publications, number: int) -> None:
+    """Let a subscriber go, as a population that shrinks does."""
+    user = made.subscribers[number]
+    made.ready.discard(user)
+    user.close()
+
+
+COMING = (Stage(seconds=2.0, level=2.0),)
+
+
+def test_what_a_subscriber_lacks_that_is_gone_is_lost(bench: Bench) -> None:
+    """What came behind a gap shows that there was one.
+
+    Only those who stayed to the end were asked: a target could lose what it liked of
+    a population that shrank.
+    """
+    made, (first, second, publisher) = started(bench, plain(users=2, population=COMING))
+    due(made, 0.35)
+    one, two, three, four = payloads(publisher, 4)
+    for guest, said in ((first, (one, two, three, four)), (second, (one, four))):
+        for payload in said:
+            guest.say(payload)
+    tally = made.deliveries.tally
+    bench.turn_until(lambda: tally.received == 6)
+    leave(made, 0)
+    leave(made, 1)
+    made.settle(made.published(), refused={0: 1})
+    assert tally.lost == 1
+    assert made.is_certain
+
+
+def test_subscriber_that_hears_nothing_at_all_is_doubted(bench: Bench) -> None:
+    """Others got four while it was there: it is owed them, or came too late for them.
+
+    Where users come and go, who heard nothing was owed nothing: half of them could
+    stay deaf to the end.
+    """
+    made, (first, _, publisher) = started(bench, plain(users=2, population=COMING))
+    due(made, 0.35)
+    for payload in payloads(publisher, 4):
+        first.say(payload)
+    tally = made.deliveries.tally
+    bench.turn_until(lambda: tally.received == 4)
+    assert not made.is_certain
+    made.settle(made.published(), refused={})
+    assert tally.lost == 4
+
+
+def test_publications_are_answered_once_each_is_taken_or_refused(
+    bench: Bench,
+) -> None:
+    """What is refused later than the end is owed to nobody either."""
+    made, _, (publisher,) = on_the_hub(bench, scenario("publish"))
+    assert made.is_answered
+    due(made, 0.05)
+    assert not made.is_answered
+    publisher.read()
+    publisher.say(refused(4))
+    bench.turn_until(lambda: made.is_answered)
+    assert made.refused() == {0: 1}

@@ -3,6 +3,7 @@
 import pytest
 
 from wavetank.dialects import named
+from wavetank.load.engine import requests as module
 from wavetank.load.engine.requests import Requests, frame_head, wording
 from wavetank.load.engine.user import MOST_UNSENT
 from wavetank.load.plan import Arrivals, Payload, Scenario, Stage
@@ -255,3 +256,41 @@ def test_heads_are_kept_but_not_without_end() -> None:
         assert frame_head(length)[0] == 0x81
     assert frame_head(5, masked=True) == b"\x81\x85"
     assert frame_head(5, masked=True) is frame_head(5, masked=True)
+
+
+def test_requests_hold_a_bounded_number_of_bytes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A target that takes everything and answers nothing does not fill memory.
+
+    Each of a thousand users had 4096 messages of any size in flight.
+    """
+    monkeypatch.setattr(module, "_MOST_OWED", 3 * (3 * 128 + module._HELD))
+    made = started(bench, scenario("request", users=2))
+    due(made, 0.45)
+    tally = made.requests.tally
+    assert (tally.intended, tally.sent, tally.dropped) == (5, 3, 2)
+    made.take()
+    echo(bench.host.guests[1])
+    bench.turn_until(lambda: made.requests.tally.received == 1)
+    made.take()
+    due(made, 0.75)
+    tally = made.requests.tally
+    assert (tally.intended, tally.sent, tally.dropped) == (3, 1, 2)
+
+
+def test_closed_requests_wait_for_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom there was no room for sends as soon as there is."""
+    monkeypatch.setattr(module, "_MOST_OWED", 3 * 128 + module._HELD)
+    given = scenario("request", users=2, arrivals=Arrivals.CLOSED, in_flight=1)
+    made = started(bench, given)
+    made.due(made.setting.loop.now)
+    assert made.requests.tally.sent == 1
+    busy = [not user.is_idle for user in made.users].index(True)
+    echo(bench.host.guests[busy])
+    bench.turn_until(lambda: made.requests.tally.received)
+    made.due(made.setting.loop.now)
+    assert made.requests.tally.sent == 2
+    assert all(user.number in (0, 1) and user.sent for user in made._requesters())

@@ -2,14 +2,16 @@
 
 import contextlib
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
+from wavetank.dialects import Dialect
 from wavetank.errors import RemoteError
 from wavetank.load.engine.user import MOST_UNSENT, Setting, User
 from wavetank.wire import Opcode, encode_close, encode_frame
 
-from .hosts import SUBSCRIBED, WELCOME, Bench, Guest, framed, refused
+from .hosts import SUBSCRIBED, WELCOME, Bench, Guest, Shy, framed, refused
 
 
 @dataclass
@@ -101,6 +103,7 @@ def test_user_of_a_hub_is_ready_once_it_is_subscribed(bench: Bench) -> None:
 def test_user_waits_no_longer_for_an_answer_that_need_not_come(bench: Bench) -> None:
     """After some patience it is ready all the same; one that is not open is not."""
     setting = bench.setting(dialect="hub")
+    setting.dialect = cast("Dialect", Shy())
     user, told = start(bench, setting, topic="t")
     user.go_on()
     guest = bench.host.accept().answer(subprotocol=True)

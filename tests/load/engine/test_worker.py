@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ from wavetank.evidence import Histogram
 from wavetank.load.engine import worker as module
 from wavetank.load.engine.echo import Echo
 from wavetank.load.engine.loop import Loop
+from wavetank.load.engine.population import Population
+from wavetank.load.engine.requests import Requests
 from wavetank.load.engine.worker import Worker, main
 from wavetank.load.exchange import (
     Address,
@@ -666,3 +670,127 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+# Its time
+
+
+def test_last_second_ends_with_the_plan(echo: str, loop: Loop) -> None:
+    """What comes while it catches up is no part of the half second that was planned.
+
+    A second of answers in half a second of plan was twice the rate.
+    """
+    given = quick(stages=(Stage(seconds=1.5, level=10),))
+    play = Play(loop, job(echo, given), coordinator(loop))
+    begun = play.worker._load
+
+    def load() -> None:
+        play.worker._setting.start -= 1.4
+        begun()
+
+    play.worker._load = load  # type: ignore[method-assign]
+    play.run()
+    seconds = [each for each in play.of(Second) if isinstance(each, Second)]
+    assert [(each.number, each.took) for each in seconds] == [(0, 1.0), (1, 0.5)]
+
+
+def test_second_that_is_cut_says_how_long_it_was(echo: str, loop: Loop) -> None:
+    """It ends when the load does."""
+    given = quick(stages=(Stage(seconds=60, level=100),))
+    play = Play(loop, job(echo, given), coordinator(loop))
+
+    def between() -> None:
+        if play.worker._setting.has_start and not play.to_hear:
+            play.to_hear.append(End())
+
+    play.between = between
+    play.run()
+    (cut,), (ended,) = play.of(Second), play.of(Ended)
+    assert isinstance(cut, Second)
+    assert isinstance(ended, Ended)
+    assert 0 < cut.took < 1
+    assert cut.took == pytest.approx(ended.at)
+
+
+def test_seconds_that_one_turn_took_are_all_as_busy(echo: str, loop: Loop) -> None:
+    """Three seconds of work are three busy seconds, not one and two idle ones."""
+    play = Play(loop, job(echo, quick()), coordinator(loop))
+    worker = play.worker
+    worker._seen_at = loop.now - 3.0
+    worker._cpu = time.process_time() - 2.7
+    worker._waited = module.waited() - 0.3
+    fared = [worker._generator(Counter()) for _ in range(3)]
+    assert [each.cpu for each in fared] == [pytest.approx(0.9, abs=0.01)] * 3
+    assert [each.waited for each in fared] == [pytest.approx(0.1, abs=0.01)] * 3
+
+
+def test_worker_knows_how_long_it_waited_for_a_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux says it in nanoseconds; where nobody does, it is nothing."""
+    said = tmp_path / "schedstat"
+    monkeypatch.setattr(module, "_SCHEDULING", said)
+    assert module.waited() == 0.0
+    said.write_text("5000000000 2500000000 7")
+    assert module.waited() == 2.5
+    said.write_text("5000000000")
+    assert module.waited() == 0.0
+
+
+@pytest.mark.parametrize("step", [3600.0, 0.02])
+def test_worker_that_was_stopped_in_the_drain_takes_nothing_for_lost(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """It did not look: that nothing came says nothing.
+
+    Stopped for longer than the drain, it had heard nothing for long enough, and the
+    target had lost all that waited in the socket.
+    """
+    play = Play(loop, job("ws://127.0.0.1:9/", quick()), coordinator(loop))
+
+    def turn(until: float) -> None:
+        del until
+        loop.now += step
+
+    monkeypatch.setattr(play.worker, "_turn", turn)
+    monkeypatch.setattr(Requests, "is_drained", lambda *_, **__: False)
+    is_certain = play.worker._wait_for_the_last(Drain(published={}, within=5.0))
+    assert is_certain is (step < 1)
+
+
+def test_nothing_is_lost_for_certain_that_nobody_waited_for(bench: Bench) -> None:
+    """A drain of no time at all is no drain."""
+    given = job(bench.host.url, quick(users=1, stages=(Stage(seconds=0.1, level=50),)))
+    play = Play(bench.loop, given, coordinator(bench.loop, within=0.0))
+    guests: list[Guest] = []
+
+    def between() -> None:
+        connection = play.worker._populations[0].users[0].connection
+        if not guests and connection is not None and connection._key:
+            guests.append(bench.host.accept().answer())
+
+    play.between = between
+    said = play.run()
+    assert isinstance(said[-1], Drained)
+    assert not said[-1].complete
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_worker_waits_a_little_for_what_may_be_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, is_answered: bool
+) -> None:
+    """Refusals that came behind the end were losses to everybody else."""
+    monkeypatch.setattr(module, "_ANSWERS_WITHIN", 0.05)
+    given = job(bench.host.url, quick(users=1, stages=(Stage(seconds=0.1, level=50),)))
+    play = Play(bench.loop, given, coordinator(bench.loop))
+    answers = iter([False, is_answered])
+    monkeypatch.setattr(
+        Population, "is_answered", property(lambda _: next(answers, is_answered))
+    )
+    turns: list[float] = []
+    turn = play.worker._turn
+    monkeypatch.setattr(
+        play.worker, "_turn", lambda until: (turns.append(until), turn(until))
+    )
+    play.worker._wait_for_answers()
+    assert len(turns) == 1 if is_answered else len(turns) > 1

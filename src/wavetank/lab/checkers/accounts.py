@@ -11,6 +11,7 @@ from wavetank.evidence import Finding, Histogram, Sampled, Verdict
 from wavetank.load.doubts import Affects, Bias, Doubt, find_doubts
 from wavetank.load.exchange import Operation, Tally
 from wavetank.load.figures import Figures, driven_operation, main_operation
+from wavetank.load.plan import Scenario, ScenarioKind
 from wavetank.load.result import LoadResult
 from wavetank.load.thresholds import judge_threshold, parse_threshold
 from wavetank.load.totals import Times
@@ -35,6 +36,9 @@ _IMPLIED = {
     "unopened": "every connection opens",
     "lost_connections": "every connection holds to the end",
 }
+_ABOUT_THE_ASKED = {"dropped", "sent", "sent_rate"}
+"""Figures of thresholds that say how much of it has to be put on the target."""
+
 _MOST_REASONS = 3
 
 GENERATOR = "the generator"
@@ -63,21 +67,56 @@ def judge_load(result: LoadResult, samples: Iterable[Sampled] = ()) -> list[Find
         if figure not in said
     ]
     return [
-        *(_judge_arrival(result, scenario.name) for scenario in result.plan.scenarios),
+        *(_judge_arrival(result, scenario) for scenario in result.plan.scenarios),
         *(judge_threshold(each, figures) for each in result.plan.thresholds),
+        *([] if said & _ABOUT_THE_ASKED else [_judge_asked(result, figures)]),
         *implied,
         *map(_finding, figures.doubts),
     ]
 
 
-def _judge_arrival(result: LoadResult, scenario: str) -> Finding:
-    """Judge whether a scenario has anything that could be judged."""
-    came = sum(one.received for one in result.tallies if one.scenario == scenario)
+def _judge_arrival(result: LoadResult, scenario: Scenario) -> Finding:
+    """Judge whether a scenario has anything that could be judged.
+
+    That users are connected says nothing of what they are there for. Of a
+    storm, what counts is who came back.
+    """
+    main = main_operation(scenario.kind)
+    came = sum(
+        one.received
+        for one in result.tallies
+        if (one.scenario, one.operation) == (scenario.name, main)
+    )
+    if scenario.kind is ScenarioKind.STORM:
+        # All users have connected once before the first storm.
+        came = max(came - scenario.users, 0)
     return Finding(
         verdict=Verdict.PASS if came else Verdict.UNKNOWN,
-        title=f"something comes back in {scenario}",
+        title=f"something comes back in {scenario.name}",
         expected="at least one answer, delivery, pong or connection",
         seen=f"{came:,}" if came else "nothing, and so nothing is known of it",
+    )
+
+
+def _judge_asked(result: LoadResult, figures: Figures) -> Finding:
+    """Judge whether what was asked for was put on the target.
+
+    Nothing is lost of what is never sent. What the target did with the rest may be as
+    it should; with the load that was asked for, nobody knows.
+    """
+    dropped = judge_threshold(parse_threshold("dropped <= 1%"), figures)
+    where = [
+        f"{one.dropped:,} of {one.intended:,} in {_name(one)}, for which no user was "
+        "free"
+        for one in result.tallies
+        if one.dropped
+    ]
+    verdict = dropped.verdict
+    return Finding(
+        verdict=Verdict.UNKNOWN if verdict is Verdict.FAIL else verdict,
+        title="the load that was asked for is put on the target",
+        expected="at most 1 % of what is due is dropped",
+        seen="; ".join([dropped.seen, *where]),
     )
 
 
@@ -132,7 +171,7 @@ def judge_keeping_up(result: LoadResult, *, least: float = 0.9) -> Finding:
     came = sum(one.received for one in _main(result, result.measured))
     due = sum(
         one.received + one.lost + one.failed for one in _main(result, result.tallies)
-    )
+    ) - sum(one.received for one in _main(result, result.warming))
     title = "messages come as fast as they are sent"
     expected = f"{least:.0%} of them by the time the last one is sent"
     if not due or not result.window:

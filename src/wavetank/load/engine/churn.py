@@ -76,7 +76,13 @@ class Storm(Listeners):
         """Cut all connections as often as it is due, and let all users come back."""
         for moment in self.arrivals(now):
             self.bound = max(len(self.users), 1)
-            struck = [user for user in self.users if not self.is_opening(user)]
+            # Who has not come back from the storm before is not there to be struck.
+            away = set(self._waiting)
+            struck = [
+                user
+                for user in self.users
+                if not self.is_opening(user) and user not in away
+            ]
             for user in struck:
                 self.ready.discard(user)
                 user.abort()
@@ -84,6 +90,9 @@ class Storm(Listeners):
 
     def drop(self, count: int) -> None:
         """Count nothing: a storm that does not come concerns nobody."""
+
+    def miss(self, count: int) -> None:
+        """Count nothing, likewise."""
 
     @property
     def is_deserted(self) -> bool:

@@ -20,7 +20,6 @@ from wavetank.load.exchange import (
     End,
     Job,
     Quit,
-    Share,
     ToWorker,
     decode_from_worker,
     encode,
@@ -28,6 +27,7 @@ from wavetank.load.exchange import (
 from wavetank.load.muster import Muster, Phase
 from wavetank.load.plan import LoadPlan
 from wavetank.load.result import LoadResult, Moment
+from wavetank.load.segments import shares
 
 __all__ = ["Coordinator", "cores", "run_load", "worker_count"]
 
@@ -153,14 +153,15 @@ class Coordinator:
         return self._muster.result(interrupted=self._stop.is_set())
 
     async def _start(self, address: Address, run: str) -> None:
-        count = len(self._workers)
-        for number, worker in enumerate(self._workers):
+        parts = shares(len(self._workers))
+        for number, (worker, share) in enumerate(
+            zip(self._workers, parts, strict=True)
+        ):
             try:
                 await worker.start()
             except RemoteError as error:
                 self._muster.lose(number, str(error))
                 continue
-            share = Share(index=number, count=count)
             job = Job(run=run, plan=self._plan, share=share, address=address)
             await worker.send(encode(job))
 

@@ -13,9 +13,9 @@ from wavetank.load.exchange import Operation, Share, Tally
 from wavetank.load.meter import Meter, note_reason
 from wavetank.load.pacers import Schedule, pacer_of, users_at
 from wavetank.load.plan import Arrivals, Scenario
-from wavetank.load.segments import members
+from wavetank.load.segments import dealt, members
 
-__all__ = ["NEVER", "Population", "dealt"]
+__all__ = ["NEVER", "Population", "bytes_of"]
 
 NEVER = float("inf")
 
@@ -76,7 +76,7 @@ class Population:
         self.bound = max(opening, 1)
         share = pacing or dealt(setting.job.share, among=scenario.users)
         self._schedule = _schedule_of(setting, scenario, share)
-        self._at_once = max(min(_AT_ONCE, _BYTES_AT_ONCE // _size(scenario)), 1)
+        self._at_once = max(min(_AT_ONCE, _BYTES_AT_ONCE // bytes_of(scenario)), 1)
         self._waiting: deque[User] = deque()
         self._opening: dict[User, None] = {}
         self._intended: dict[User, int] = {}
@@ -105,8 +105,6 @@ class Population:
 
     def reopen_at(self, users: Sequence[User], moment: int) -> None:
         """Open connections that were due at a moment, in microseconds."""
-        micros = self.setting.micros()
-        self.connects.sent([moment] * len(users), micros)
         for user in users:
             self._intended[user] = moment
         self.reopen(users)
@@ -119,7 +117,9 @@ class Population:
             if user in self._leaving:
                 del self._leaving[user]  # wanted no longer before it has begun
                 continue
-            if user not in self._intended:
+            if user in self._intended:
+                self.connects.sent([self._intended[user]], self.setting.micros())
+            else:
                 self.connects.tally.intended += 1
                 self.connects.tally.sent += 1
             self._opening[user] = None
@@ -295,22 +295,42 @@ class Population:
         return bool(self.lost_connections) and not is_left and not is_growing
 
     def end(self) -> None:
-        """Send nothing more; what was due and is not sent is dropped, and counted."""
+        """Send nothing more; what was due and is not sent is counted.
+
+        Where there is somebody to send it, that is no fault of the target's: it was
+        intended, and neither sent nor dropped.
+        """
         self.is_ending = True
+        unstarted = sum(user in self._intended for user in self._waiting)
+        self.connects.tally.intended += unstarted
         self._waiting.clear()
-        while moments := self.arrivals(min(self.setting.loop.now, self.ends_at)):
-            self.drop(len(moments))
+        now = self.setting.loop.now
+        is_behind = now >= self.ends_at and not self.is_deserted
+        while moments := self.arrivals(min(now, self.ends_at)):
+            if is_behind:
+                self.miss(len(moments))
+            else:
+                self.drop(len(moments))
 
     def drop(self, count: int) -> None:
         """Count arrivals for which nobody is free."""
         self.paced.tally.intended += count
         self.paced.tally.dropped += count
 
+    def miss(self, count: int) -> None:
+        """Count arrivals for which this process had no time."""
+        self.paced.tally.intended += count
+
     # The drain
 
     def published(self) -> dict[int, int]:
         """Return how many messages each publisher has published."""
         return {}
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the target has taken or refused all that was published."""
+        return True
 
     def refused(self) -> dict[int, int]:
         """Return how many messages of each publisher the target refused."""
@@ -378,15 +398,6 @@ class Population:
         )
 
 
-def dealt(share: Share, *, among: int) -> Share:
-    """Return a worker's part of what so many users of the whole plan do.
-
-    Where there are fewer users than workers, those without one have nothing to do,
-    and the others do all of it: their index is below the count.
-    """
-    return Share(index=share.index, count=max(min(share.count, among), 1))
-
-
 def _schedule_of(setting: Setting, scenario: Scenario, share: Share) -> Schedule:
     """Return a share of a scenario's arrivals."""
     has_none = share.index >= share.count
@@ -399,7 +410,7 @@ def _schedule_of(setting: Setting, scenario: Scenario, share: Share) -> Schedule
     )
 
 
-def _size(scenario: Scenario) -> int:
+def bytes_of(scenario: Scenario) -> int:
     """Return about how many bytes a message has at most."""
     payload = scenario.payload
     texts = map(len, (payload.template, *payload.lines))

@@ -4,9 +4,10 @@ They refuse to know which frames are the same for whom.
 """
 
 import random
+from collections import Counter
 
 from wavetank.dialects import Capability, Event, Publish, Reply
-from wavetank.load.engine.population import Population, dealt
+from wavetank.load.engine.population import Population
 from wavetank.load.engine.requests import frame_head
 from wavetank.load.engine.roster import Roster
 from wavetank.load.engine.user import Setting, User, masked
@@ -17,7 +18,7 @@ from wavetank.load.marks import WIDTH, Mark, mark_head, write_mark
 from wavetank.load.meter import Meter
 from wavetank.load.payloads import Texts
 from wavetank.load.plan import Scenario
-from wavetank.load.segments import members
+from wavetank.load.segments import dealt, members
 from wavetank.load.splitting import join_frames, split_frame
 from wavetank.wire.frames import apply_mask
 
@@ -48,6 +49,25 @@ class Subscriber(User):
         self._feed = population.feeds[topic]
         self.follower = self._follow(from_start=not population.scenario.population)
         self._has_started = False
+        self._joined_at = 0
+
+    def join(self) -> None:
+        """Note how far its topic is: what comes from here on is for it, too."""
+        self._joined_at = self._feed.count
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing came, though others got what it was there for."""
+        is_silent = not any(each.received for each in self.follower.counts())
+        return is_silent and self._feed.count > self._joined_at
+
+    def unheard(self) -> int:
+        """Return how many others got while it was there, and nothing came."""
+        return self._feed.count - self._joined_at if self.is_deaf else 0
+
+    def gaps(self) -> int:
+        """Return how many did not come that were before one that did."""
+        return sum(sequence.lost for sequence in self.follower.counts())
 
     def _follow(self, *, from_start: bool) -> Follower:
         meter = self._population.deliveries
@@ -56,7 +76,8 @@ class Subscriber(User):
     def start(self) -> None:
         """Connect; who comes back is owed what is published from then on."""
         if self._has_started:
-            self.account()
+            self._population.bid_farewell(self)
+            self._feed.leave(self.follower)
             self.follower = self._follow(from_start=False)
         self._has_started = True
         super().start()
@@ -180,6 +201,8 @@ class Publications(Population):
         self.subscribers = subscribers
         self.speaking: Roster[Publisher] = Roster()
         self._has_doubts = False
+        # Topic and what one who is gone never got -> how many such there were.
+        self._gaps: Counter[tuple[int, int]] = Counter()
         self._touched: list[Publisher] = []
 
     # Opening
@@ -193,8 +216,16 @@ class Publications(Population):
         """Let a subscriber hear, or a publisher publish."""
         if isinstance(user, Publisher):
             self.speaking.add(user)
-        else:
-            super().seat(user)
+            return
+        assert isinstance(user, Subscriber), "this population has no others"
+        user.join()
+        super().seat(user)
+
+    def bid_farewell(self, subscriber: Subscriber) -> None:
+        """Account for a subscriber that is gone: what came, and what stayed out."""
+        subscriber.account()
+        if gaps := subscriber.gaps():
+            self._gaps[subscriber.number % len(self.feeds), gaps] += 1
 
     def was_lost(self, user: User, reason: str) -> None:
         """Expect nothing more on a connection that is gone."""
@@ -274,6 +305,11 @@ class Publications(Population):
         """Return the number of each publisher's last message that was sent."""
         return {publisher.number: publisher.sent for publisher in self.publishers}
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether every publication was taken or refused."""
+        return not any(publisher.unanswered for publisher in self.publishers)
+
     def refused(self) -> dict[int, int]:
         """Return how many publications of each publisher the target refused."""
         return {each.number: each.refused for each in self.publishers if each.refused}
@@ -282,54 +318,61 @@ class Publications(Population):
         """Tell whether all answers and all deliveries are there."""
         if not super().is_drained(published, refused=refused):
             return False
-        if any(publisher.unanswered for publisher in self.publishers):
+        if not self.is_answered:
             return False
-        return not any(
-            self._missing(each, published, refused) for each in self._present()
-        )
+        owed, excused = self._by_topic(published), self._by_topic(refused)
+        return not any(self._missing(each, owed, excused) for each in self._present())
 
     @property
     def is_certain(self) -> bool:
         """Whether the target has everything that was published, as far as is known."""
         is_sent = not any(publisher.unsent for publisher in self.speaking)
-        return super().is_certain and is_sent and not self._has_doubts
+        # Who came in the middle and hears nothing may have come too late for it.
+        is_deaf = self.scenario.population and any(
+            each.is_deaf for each in self._present()
+        )
+        is_known = not self._has_doubts and not is_deaf
+        return super().is_certain and is_sent and is_known
 
     def _missing(
         self,
         subscriber: Subscriber,
-        published: dict[int, int],
-        refused: dict[int, int],
+        owed: list[dict[int, int]],
+        excused: list[dict[int, int]],
     ) -> int:
         """Return how many messages a subscriber is owed and has not."""
-        missing = subscriber.follower.missing(self._owed(subscriber, published))
-        return max(missing - sum(self._owed(subscriber, refused).values()), 0)
+        topic = subscriber.number % len(owed)
+        missing = subscriber.follower.missing(owed[topic])
+        return max(missing - sum(excused[topic].values()), 0)
 
     def _present(self) -> list[Subscriber]:
         return [each for each in self.subscribers if each.is_ready]
 
-    def _owed(
-        self, subscriber: Subscriber, published: dict[int, int]
-    ) -> dict[int, int]:
-        """Return what was published to a subscriber's topic."""
-        topics = self.scenario.topics
-        mine = subscriber.number % topics
-        return {
-            publisher: count
-            for publisher, count in published.items()
-            if publisher % topics == mine
-        }
+    def _by_topic(self, counts: dict[int, int]) -> list[dict[int, int]]:
+        """Return the counts of publishers, those of each topic apart."""
+        apart: list[dict[int, int]] = [{} for _ in _topics(self.scenario)]
+        for publisher, count in counts.items():
+            apart[publisher % len(apart)][publisher] = count
+        return apart
 
     def settle(self, published: dict[int, int], *, refused: dict[int, int]) -> None:
         """Count what never came, came again, and came late."""
         super().settle(published, refused=refused)
         tally = self.deliveries.tally
-        for subscriber in self._present():
-            missing = self._missing(subscriber, published, refused)
+        owed, excused = self._by_topic(published), self._by_topic(refused)
+        for subscriber in self.subscribers:
+            if not subscriber.is_ready:
+                self.bid_farewell(subscriber)
+                continue
+            missing = self._missing(subscriber, owed, excused)
+            if self.scenario.population:
+                missing = max(missing, subscriber.unheard())
             came = sum(each.received for each in subscriber.follower.counts())
             tally.intended += came + missing
             tally.lost += missing
-        for subscriber in self.subscribers:
             subscriber.account()
+        for (topic, gaps), count in self._gaps.items():
+            tally.lost += max(gaps - sum(excused[topic].values()), 0) * count
         for publisher in self.publishers:
             self.publishes.tally.lost += len(publisher.unanswered)
 

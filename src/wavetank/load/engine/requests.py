@@ -3,13 +3,14 @@
 They refuse to know how answers are told apart.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
 from wavetank.dialects import Call, Capability, Dialect, Publish
-from wavetank.load.engine.population import Population
+from wavetank.load.engine.population import Population, bytes_of
 from wavetank.load.engine.user import MOST_UNSENT, Setting, User, masked
-from wavetank.load.exchange import Operation
+from wavetank.load.exchange import Operation, Tally
 from wavetank.load.introduction import FIRST_FREE_ID
 from wavetank.load.marks import WIDTH, mark_head, write_mark
 from wavetank.load.meter import Meter
@@ -24,6 +25,12 @@ from wavetank.wire.header import FIN, encode_head
 __all__ = ["Requester", "Requests", "frame_head"]
 
 _TEXT = FIN | Opcode.TEXT
+
+_MOST_OWED = 256 * 1024 * 1024
+"""Bytes that a scenario holds of requests without an answer, about; what is due beyond
+that is dropped."""
+_HELD = 512
+"""Bytes for each of them beside its payload."""
 
 
 class Requester(User):
@@ -82,6 +89,10 @@ class Requests(Population):
         self._word = wording(setting.dialect)
         self.is_exact = self._word is None and setting.dialect.name == "echo"
         self._turn = 0
+        # Messages that were asked, and of these, what became of them until the last
+        # look: what is between the two is held in memory.
+        self._asked_for = self._done = 0
+        self._most = max(_MOST_OWED // _held(scenario), 1)
         self._touched: list[Requester] = []
         self.users = [
             Requester(setting, number, population=self)
@@ -117,17 +128,23 @@ class Requests(Population):
         """Send for each user that may: the closed model."""
         if not self.hungry or not self._begins_at <= now < self.ends_at:
             return
-        micros = self.setting.micros()
+        micros, left = self.setting.micros(), self._room
+        ready, most = self.ready, self.scenario.in_flight
         count = 0
-        for user in self.hungry:
+        hungry, self.hungry = self.hungry, {}
+        for user in hungry:
             # One that is leaving, or does not read, is sent nothing.
-            if user not in self.ready or user.is_blocked:
+            if user not in ready or len(user.unsent) >= MOST_UNSENT:
                 continue
-            room = self.scenario.in_flight - user.replies.under_way
+            room = most - user.replies.under_way
+            if room > left - count:
+                # An answer to somebody else makes room for it: it has to ask again.
+                room = left - count
+                self.hungry[user] = None
             count += room
             for _ in range(room):
                 self._add(user, micros, micros)
-        self.hungry.clear()
+        self._asked_for += count
         self.requests.sent([micros] * count, micros)
         self._flush()
 
@@ -140,7 +157,7 @@ class Requests(Population):
         count, turn = len(ready), self._turn
         micros = self.setting.micros()
         done = 0
-        for moment in intended:
+        for moment in intended[: self._room]:
             for _ in range(count):
                 turn = turn + 1 if turn + 1 < count else 0
                 user: Requester = ready[turn]  # type: ignore[assignment]  # no others
@@ -151,9 +168,23 @@ class Requests(Population):
             self._add(user, moment, micros)
             done += 1
         self._turn = turn
+        self._asked_for += done
         self.requests.sent(intended[:done], micros)
         # Nobody is free: neither for this one, nor for those behind it.
         self.drop(len(intended) - done)
+
+    @property
+    def _room(self) -> int:
+        """How many more may be under way, whoever is free: memory is bounded."""
+        tally = self.requests.tally
+        done = self._done + tally.received + tally.failed + tally.lost
+        return max(self._most - (self._asked_for - done), 0)
+
+    def take(self) -> tuple[list[Tally], Counter[int]]:
+        """Return what was counted since the last time, and how late it was sent."""
+        tally = self.requests.tally
+        self._done += tally.received + tally.failed + tally.lost
+        return super().take()
 
     def _add(self, user: Requester, intended: int, now: int) -> None:
         """Put one message among what a user sends next.
@@ -238,6 +269,11 @@ def _call(dialect: Dialect, number: int, payload: bytes) -> bytes:
 def _echo(dialect: Dialect, number: int, payload: bytes) -> bytes:
     ask = Publish(id=FIRST_FREE_ID + number, topic="", payload=payload.decode())
     return dialect.encode(ask).encode()
+
+
+def _held(scenario: Scenario) -> int:
+    """Return about how many bytes a request holds: what is sent, and what is owed."""
+    return 3 * bytes_of(scenario) + _HELD
 
 
 _heads: dict[tuple[int, bool], bytes] = {}

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
@@ -68,6 +69,12 @@ _LOOK_EVERY = 0.02
 _QUIET = 0.5
 """Seconds without anything new in which what has not come is taken for lost."""
 
+_ANSWERS_WITHIN = 1.0
+"""Seconds in which publications are answered; who takes longer, does so in the drain.
+"""
+
+_SCHEDULING = Path("/proc/self/schedstat")
+
 _MOST_PROBLEMS = 10
 _PIECE = 65_536
 
@@ -116,6 +123,8 @@ class Worker:
         self._is_told_to_end = False
         self._second = 0
         self._cpu = time.process_time()
+        self._waited = waited()
+        self._share = self._waiting = 0.0
         self._seen_at = loop.now
         self._drain: Drain | None = None
         self._is_over = False
@@ -167,7 +176,7 @@ class Worker:
         self._take()  # what came before the start is nobody's figure
         while self._loop.now < self._setting.start and not self._is_over:
             self._turn(self._setting.start)
-        self._cpu = time.process_time()
+        self._cpu, self._waited = time.process_time(), waited()
         self._seen_at = self._loop.now
         self._loop.longest_turn = 0.0
         return not self._is_over
@@ -178,28 +187,45 @@ class Worker:
         start = self._setting.start
         while not (self._is_over or self._is_told_to_end):
             now = loop.now
-            next_due = start + self._second + 1
+            next_due = self._second_ends
             for population in populations:
                 population.due(now)
                 next_due = min(next_due, population.wakes_at(now))
             self._turn(min(next_due, now + _LOOK_EVERY))
-            while loop.now >= start + self._second + 1:
+            while loop.now >= self._second_ends:
                 self._report_second()
             if all(each.is_over(loop.now) for each in populations):
                 break
         for population in populations:
             population.end()
-        if start + self._second < loop.now and self._second < self._job.plan.seconds:
-            self._report_second()  # the end cut it short
+        at = loop.now - start
+        if self._second < at and self._second < self._job.plan.seconds:
+            self._report_second(took=at - self._second)  # the end cut it short
+        self._wait_for_answers()
         self._say(
             Ended(
                 published={
                     each.scenario.name: each.published() for each in populations
                 },
-                at=loop.now - start,
+                at=at,
                 refused={each.scenario.name: each.refused() for each in populations},
             )
         )
+
+    @property
+    def _second_ends(self) -> float:
+        """When the second ends that is counted now; the plan's last one with it."""
+        ends, planned = self._second + 1.0, self._job.plan.seconds
+        is_last = self._second < planned < ends
+        return self._setting.start + (planned if is_last else ends)
+
+    def _wait_for_answers(self) -> None:
+        """Wait a little for what may yet be refused: nobody is owed that."""
+        until = self._loop.now + min(_ANSWERS_WITHIN, self._job.plan.drain)
+        while self._loop.now < until and not self._is_over:
+            if all(each.is_answered for each in self._populations):
+                return
+            self._turn(min(self._loop.now + _LOOK_EVERY, until))
 
     def _finish(self) -> None:
         """Wait for what is under way, account for it, and leave when told to."""
@@ -231,16 +257,20 @@ class Worker:
         """Wait until all is there, or nothing comes any more; tell whether it is so."""
         loop = self._loop
         deadline = loop.now + drain.within
-        came, came_at = -1, loop.now
+        came, quiet, looked_at = -1, 0.0, loop.now
         while not self._is_over:
             waiting = [each for each in self._populations if self._waits(each, drain)]
             if not waiting:
                 return True
             progress = sum(each.progress for each in waiting)
+            # subtle: only time in which it looked counts. A process that was stopped
+            # finds what came meanwhile with its next looks.
+            quiet += min(loop.now - looked_at, 2 * _LOOK_EVERY)
+            looked_at = loop.now
             if progress != came:
-                came, came_at = progress, loop.now
+                came, quiet = progress, 0.0
             if loop.now >= deadline:
-                return loop.now - came_at >= min(_QUIET, drain.within / 2)
+                return quiet >= min(_QUIET, drain.within / 2) > 0
             # To look is not for nothing, so it is not done with each turn.
             until = min(loop.now + _LOOK_EVERY, deadline)
             while loop.now < until and not self._is_over:
@@ -295,7 +325,9 @@ class Worker:
 
     # Its figures
 
-    def _report_second(self) -> None:
+    def _report_second(self, took: float | None = None) -> None:
+        if took is None:
+            took = self._second_ends - self._setting.start - self._second
         tallies, lateness = self._take()
         if self._second < math.ceil(self._job.plan.warm_up):
             for tally in tallies:
@@ -305,6 +337,7 @@ class Worker:
                 number=self._second,
                 tallies=tallies,
                 generator=self._generator(lateness),
+                took=took,
             )
         )
         self._second += 1
@@ -319,13 +352,17 @@ class Worker:
 
     def _generator(self, lateness: Counter[int]) -> Generator:
         """Return how this process fared since it was asked last."""
-        cpu, now = time.process_time(), self._loop.now
+        cpu, idle, now = time.process_time(), waited(), self._loop.now
         elapsed = now - self._seen_at
-        share = (cpu - self._cpu) / elapsed if elapsed > 0 else 0.0
-        self._cpu, self._seen_at = cpu, now
+        # Of several seconds that one turn of the loop took, each is as the first.
+        if elapsed > 0:
+            self._share = min((cpu - self._cpu) / elapsed, 1.0)
+            self._waiting = min((idle - self._waited) / elapsed, 1.0 - self._share)
+        self._cpu, self._waited, self._seen_at = cpu, idle, now
         lag, self._loop.longest_turn = self._loop.longest_turn, 0.0
         return Generator(
-            cpu=min(share, 1.0),
+            cpu=self._share,
+            waited=self._waiting,
             lag=lag,
             lateness=histogram_text(lateness),
             open=self._open_count(),
@@ -379,6 +416,18 @@ def _read(line: bytes) -> ToWorker:
         return decode_to_worker(line)
     except ValueError as error:
         raise LocalError(f"it was told what it does not know: {error}") from None
+
+
+def waited() -> float:
+    """Return the seconds in which this process could have run, and others did.
+
+    Linux counts them (Documentation/scheduler/sched-stats.rst); elsewhere it is 0.
+    """
+    try:
+        words = _SCHEDULING.read_bytes().split()
+        return int(words[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _destination(address: Address) -> Destination:
