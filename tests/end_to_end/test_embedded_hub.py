@@ -10,8 +10,6 @@ import psutil
 import pytest
 
 
-# README's first block does the same each time.
-@pytest.mark.long
 def test_the_embedded_hub_passes_every_check(run: Callable) -> None:
     """The main job: everything passes, nothing is skipped, and the report is there."""
     ended = run()

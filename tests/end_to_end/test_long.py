@@ -15,15 +15,24 @@ pytestmark = pytest.mark.long
 TIMES = 10
 
 
-def test_ten_runs_on_the_hub_give_the_same_verdicts(
-    run: Callable, tmp_path: Path
+@pytest.mark.parametrize(
+    ("suites", "times"),
+    [
+        (("basics", "connectivity", "core"), TIMES),
+        (("performance", "load", "latency"), TIMES // 3),
+    ],
+    ids=["talk", "load"],
+)
+def test_runs_on_the_hub_give_the_same_verdicts_again_and_again(
+    run: Callable, tmp_path: Path, suites: tuple[str, ...], times: int
 ) -> None:
     """A verdict that changes from run to run says nothing."""
     seen = [
-        run(output=str(tmp_path / str(number))).verdicts() for number in range(TIMES)
+        run(*suites, output=str(tmp_path / str(number))).verdicts()
+        for number in range(times)
     ]
 
-    assert seen == [seen[0]] * TIMES
+    assert seen == [seen[0]] * times
     assert set(seen[0].values()) == {"PASS"}
 
 
