@@ -110,7 +110,7 @@ def test_one_message_in_ten_million_is_found(
         result = load(
             *BROADCAST,
             *("--target", f"ws://127.0.0.1:{port}/sub"),
-            *("--rate", "5000", "--duration", "20s", "--drain", "5s"),
+            *("--rate", "4000", "--duration", "25s", "--drain", "20s"),
         )
     finally:
         server.kill()

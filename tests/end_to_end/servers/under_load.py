@@ -38,6 +38,7 @@ class Server:
         self.options = options
         self.subscribers: list[asyncio.Transport] = []
         self.messages = 0
+        self.held = b""
 
     def echo(self, transport: asyncio.Transport, messages: list[bytes]) -> None:
         """Send messages back; stand still, or die, when it is time."""
@@ -60,7 +61,7 @@ class Server:
             range(first, self.messages)
         )
         for number, subscriber in enumerate(self.subscribers):
-            if special and not number:
+            if (special or self.held) and not number:
                 subscriber.write(self.broken(frames, first))
             else:
                 subscriber.write(batch)
@@ -68,10 +69,15 @@ class Server:
     def broken(self, frames: list[bytes], first: int) -> bytes:
         """Return a batch with what is lost, repeated or swapped in it."""
         options, out = self.options, list(frames)
-        if first <= options.swap < first + len(frames):
-            at = max(options.swap - first, 1)
-            assert len(out) > 1, "two frames have to come together to be swapped"
-            out[at - 1], out[at] = out[at], out[at - 1]
+        out[0] += self.held
+        self.held = b""
+        at = options.swap - first
+        if 0 <= at < len(out):
+            # It comes behind the next one, whether that is here or still to come.
+            self.held, out[at] = out[at], b""
+            if at + 1 < len(out):
+                out[at + 1] += self.held
+                self.held = b""
         if first <= options.repeat < first + len(frames):
             out[options.repeat - first] *= 2
         if first <= options.lose < first + len(frames):
