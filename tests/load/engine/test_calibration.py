@@ -18,7 +18,7 @@ async def test_calibration_finds_what_workers_and_echo_do_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One closed load, then the lateness of open ones below its rate."""
-    before = psutil.Process(os.getpid()).children()
+    before = set(psutil.Process(os.getpid()).children())
     assert SHARES == (0.25, 0.5)
     monkeypatch.setattr(calibration, "SHARES", (0.25,))
     ceiling = await calibrate(seconds=1.0, size=100, users=4, cores=1)
@@ -34,7 +34,7 @@ async def test_calibration_finds_what_workers_and_echo_do_together(
     assert late.p99 is not None
     assert late.max is not None
     assert late.p50 <= late.p99 <= late.max
-    assert psutil.Process(os.getpid()).children() == before
+    assert set(psutil.Process(os.getpid()).children()) <= before
 
 
 async def test_calibration_shares_one_port_among_several_echoes() -> None:
@@ -62,12 +62,12 @@ async def test_calibration_says_why_the_echo_did_not_start(
     code: str, reason: str
 ) -> None:
     """Nothing is measured against nobody."""
-    before = psutil.Process(os.getpid()).children()
+    before = set(psutil.Process(os.getpid()).children())
     command = [sys.executable, "-c", code]
     with pytest.raises(TargetError, match=f"echo did not start: {reason}"):
         async with calibration._running_echo(1, command):
             raise AssertionError
-    assert psutil.Process(os.getpid()).children() == before
+    assert set(psutil.Process(os.getpid()).children()) <= before
 
 
 async def test_calibration_fails_with_its_workers() -> None:
