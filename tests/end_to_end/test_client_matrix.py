@@ -1,6 +1,7 @@
 """Every case for clients is seen failing: on some client that is broken on purpose."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -39,6 +40,9 @@ WITHIN = 0.4
 
 PATIENTLY = 20.0
 """Seconds for a reaction of a sound client, which comes on the busiest machine."""
+
+LOOKS = 5
+"""How often a row is played on a sound client on a machine that stands still."""
 
 ROWS = [row for group in GROUPS.values() for row in group.rows]
 CASES = [row for row in ROWS if isinstance(row, Case)]
@@ -102,18 +106,34 @@ async def tried(
     return trial
 
 
-async def caught_by(
-    make: type[SoundClient], rows: Iterable[Row], *, within: float = WITHIN
-) -> set[str]:
+async def caught_by(make: type[SoundClient], rows: Iterable[Row]) -> set[str]:
     """Return the ids of the rows that do not simply pass."""
-    trial = await tried(make, rows, abreast=16, within=within)
-    return {
-        played.row.id
-        for played in trial.played
-        if played.judgement is None
-        or played.judgement.verdict != "PASS"
-        or played.judgement.note
-    }
+    trial = await tried(make, rows, abreast=16)
+    return {played.row.id for played in trial.played if not has_passed(played)}
+
+
+def has_passed(played: Played) -> bool:
+    """Tell whether there is nothing to say of a row."""
+    judgement = played.judgement
+    return judgement is not None and judgement.verdict == "PASS" and not judgement.note
+
+
+async def missed_by_a_sound_client(rows: Iterable[Row]) -> set[str]:
+    """Return the ids of the rows that it fails.
+
+    A machine that stood still while sixteen rows were out makes sixteen doubtful:
+    they are looked at again, as in every run.
+    """
+    missed: set[str] = set()
+    for _ in range(LOOKS):
+        trial = await tried(SoundClient, rows, abreast=16, within=PATIENTLY)
+        rows = [played.row for played in trial.played if played.is_doubtful]
+        missed |= {
+            played.row.id
+            for played in trial.played
+            if not (played.is_doubtful or has_passed(played))
+        }
+    return missed | {row.id for row in rows}
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +164,16 @@ async def test_the_sound_client_passes_every_case() -> None:
     """What the wrecks break is whole in the client that they are made of."""
     rows = [row for row in ROWS if row.id not in NOT_OFFERED]
     # zlib does not tell whether a block has ended.
-    assert await caught_by(SoundClient, rows, within=PATIENTLY) == {"D.48"}
+    assert await missed_by_a_sound_client(rows) == {"D.48"}
+
+
+async def test_a_machine_that_stood_still_is_no_finding_of_the_client() -> None:
+    """Its rows get a second look."""
+    openings = [row for row in OPENINGS if row.id not in NOT_OFFERED]
+    rows = [*CASES[:100], *openings]
+    stands_still = asyncio.get_running_loop().call_later(0.2, time.sleep, 0.7)
+    assert not await missed_by_a_sound_client(rows)
+    assert stands_still.when() < asyncio.get_running_loop().time()
 
 
 @pytest.mark.parametrize("rule", REQUESTS)

@@ -213,6 +213,7 @@ async def test_a_lab_that_stands_still_judges_nobody(
         assert verdict(came) == "UNKNOWN"
         assert came.judgement is not None
         assert "the lab itself stood still" in came.judgement.seen
+        assert came.is_doubtful
 
 
 # Answers

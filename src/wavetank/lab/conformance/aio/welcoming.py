@@ -249,7 +249,8 @@ async def play_opening(
         if has_opened(data):
             await _close(guest)
     judgement = judge_opening(opening, reaction)
-    if lag.worst > _LAG:
+    is_late = lag.worst > _LAG
+    if is_late:
         words = f"the lab itself stood still for {lag.worst:.1f} s"
         judgement = Judgement(
             verdict=Verdict.UNKNOWN, expected=judgement.expected, seen=words
@@ -260,7 +261,7 @@ async def play_opening(
         judgement,
         trace=() if is_passed else _trace(opening, request, reaction),
         took=time.monotonic() - began,
-        is_doubtful=not is_passed and not data and not reaction.ending,
+        is_doubtful=is_late or not (is_passed or data or reaction.ending),
     )
 
 
