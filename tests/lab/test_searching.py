@@ -23,7 +23,7 @@ from wavetank.lab.searching import (
 from wavetank.lab.target import Target
 from wavetank.load.engine.calibration import Ceiling, Lateness
 from wavetank.load.exchange import Operation, Tally
-from wavetank.load.plan import LoadPlan, Scenario, ScenarioKind, Shape, Stage
+from wavetank.load.plan import Arrivals, LoadPlan, Scenario, ScenarioKind, Shape, Stage
 from wavetank.load.result import LoadResult
 from wavetank.load.search import Found, Limit, Outcome, Trial
 from wavetank.load.thresholds import parse_threshold
@@ -126,7 +126,7 @@ TRIAL = trial_plan(plan(), Trial(level=1000.0, number=1), P99, by_users=False)
     [
         (1200.0, {}, Outcome.HELD),
         (800.0, {}, Outcome.BROKE),
-        (1200.0, {"busy": {0: 1.0}}, Outcome.SATURATED),
+        (1200.0, {"busy": {0: 1.0}}, Outcome.HELD),
         (800.0, {"busy": {0: 1.0}}, Outcome.SATURATED),
         (1200.0, {"complete": False}, Outcome.UNKNOWN),
     ],
@@ -134,8 +134,22 @@ TRIAL = trial_plan(plan(), Trial(level=1000.0, number=1), P99, by_users=False)
 def test_a_trial_holds_breaks_or_says_nothing(
     capacity: float, changes: dict[str, Any], outcome: Outcome
 ) -> None:
-    """A generator at its own end is no verdict, good or bad."""
+    """A generator at its own end explains what breaks, and nothing that holds.
+
+    Searches on two cores ended anywhere between 700 and 12,800 messages/s, at the
+    first level that kept a worker busy, however well it held.
+    """
     assert judge_trial(load(TRIAL, capacity, **changes), P99) is outcome
+
+
+def test_a_busy_generator_without_a_schedule_says_nothing() -> None:
+    """Its users asked later than they could: what holds may hold for that."""
+    (scenario,) = TRIAL.scenarios
+    closed = msgspec.structs.replace(scenario, arrivals=Arrivals.CLOSED)
+    result = load(TRIAL, 1200.0, busy={0: 1.0}).result
+    asked = msgspec.structs.replace(TRIAL, scenarios=(closed,))
+    result = msgspec.structs.replace(result, plan=asked)
+    assert judge_trial(Load(result=result), P99) is Outcome.SATURATED
 
 
 @pytest.mark.parametrize("wrong", ["lost", "failed"])

@@ -18,7 +18,7 @@ from wavetank.load.doubts import Affects, Bias
 from wavetank.load.engine.calibration import Ceiling, calibrate
 from wavetank.load.exchange import Operation, Tally
 from wavetank.load.figures import Figures, driven_operation, main_operation
-from wavetank.load.plan import LoadPlan, Stage
+from wavetank.load.plan import Arrivals, LoadPlan, Stage
 from wavetank.load.result import LoadResult
 from wavetank.load.search import Found, Limit, Outcome, Search, Trial
 from wavetank.load.thresholds import Threshold, judge_threshold, parse_threshold
@@ -156,11 +156,26 @@ def trial_plan(
 def judge_trial(load: Load, threshold: Threshold) -> Outcome:
     """Return what a trial came to.
 
+    A worker at the end of its core sends late and reads late. With a schedule that
+    makes times longer, never shorter: what holds in spite of it has held. What breaks
+    may be the worker's fault.
+
     Args:
         load: What was put on the target.
         threshold: What has to hold.
     """
     result = load.result
+    is_open = all(
+        scenario.arrivals is not Arrivals.CLOSED for scenario in result.plan.scenarios
+    )
+    if result.busy and is_open:
+        at_best = msgspec.structs.replace(result, busy={})
+        if _judge(at_best, load, threshold) is Outcome.HELD:
+            return Outcome.HELD
+    return _judge(result, load, threshold)
+
+
+def _judge(result: LoadResult, load: Load, threshold: Threshold) -> Outcome:
     figures = Figures(result, load.samples)
     needed = [threshold, *map(parse_threshold, _IN_ANY_CASE)]
     verdicts = [judge_threshold(each, figures).verdict for each in needed]
