@@ -178,6 +178,9 @@ def _status(code: int) -> str:
 def _run(command: Sequence[str], outcomes: Path, limit: float) -> str:
     """Run one command; return what is wrong with how it ended, or nothing."""
     environ = os.environ | {"CHECK_OUTCOMES": str(outcomes)}
+    # Images of containers set it. Tests start some hundred processes, and each would
+    # compile the package anew, for half a second.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL) as process:
         try:
             code = process.wait(limit)

@@ -66,6 +66,13 @@ def test_a_step_tells_what_its_tests_wrote_down() -> None:
     assert outcome.problem == "exit code 1"
 
 
+def test_a_step_keeps_what_python_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the caller does not: each of its processes would compile all of it."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    code = "import sys; raise SystemExit(sys.dont_write_bytecode)"
+    assert run_step("style", Step(commands=(python(code),)), limit=60).passed == 1
+
+
 def test_a_step_that_breaks_before_its_tests_has_failed() -> None:
     """An error in a conftest is no failed test, and still a failure."""
     told = {"passed": 0, "failed": 0, "skipped": []}
