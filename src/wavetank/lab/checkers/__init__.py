@@ -22,6 +22,7 @@ from wavetank.lab.checkers.costs import (
 )
 from wavetank.lab.checkers.latency import judge_latency
 from wavetank.lab.checkers.numbers import judge_numbers, judge_topics
+from wavetank.lab.checkers.schemas import judge_schemas
 
 __all__ = [  # noqa: RUF022 - grouped by module
     # accounts
@@ -45,4 +46,6 @@ __all__ = [  # noqa: RUF022 - grouped by module
     # numbers
     "judge_numbers",
     "judge_topics",
+    # schemas
+    "judge_schemas",
 ]
