@@ -292,7 +292,7 @@ def test_the_headroom_is_told_in_sentences(
             users=100,
         )
 
-    monkeypatch.setattr(module, "headroom", measured)
+    monkeypatch.setattr(module, "calibrate", measured)
     monkeypatch.setattr(Order, "limits", lambda _: Limits(cores=4))
     assert main(["--headroom", "--workers", workers]) == ExitCode.PASS
     printed = capsys.readouterr().out

@@ -17,6 +17,7 @@ from wavetank.cli.latency import main as latency
 from wavetank.cli.load import main
 from wavetank.cli.loading import Order
 from wavetank.errors import ExitCode, UsageError
+from wavetank.lab.loading import Load
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.target import Target
 from wavetank.load.exchange import Operation, Tally
@@ -58,9 +59,9 @@ def replace_drive(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
 
     async def drive(
         target: Target, notebook: Notebook, plan: LoadPlan, **rest: Any
-    ) -> LoadResult:
+    ) -> Load:
         notebook.expect(True, "it is there")
-        return await work(plan, **rest)
+        return Load(result=await work(plan, **rest))
 
     monkeypatch.setattr(module, "drive", drive)
 
@@ -196,3 +197,25 @@ def test_a_search_tells_each_trial(
     assert "trial    8,000 messages/s: held" in capsys.readouterr().out
     assert main([*argv, "--find-by", "users"]) == ExitCode.PASS
     assert "trial    8,000 users: held" in capsys.readouterr().out
+
+
+def test_a_plan_for_a_target_that_nobody_knows_yet_is_one_that_makes_sense(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever asks for deliveries has a target in mind that delivers."""
+    target = "ws://127.0.0.1:9/"
+    asks = ["--threshold", "publish.deliver:p99 < 1s"]
+    assert main([target, *asks, "--dry-run"]) == ExitCode.PASS
+    assert capsys.readouterr().out.startswith("publish: publish, 100 users")
+    with pytest.raises(UsageError, match="there is no scenario nobody"):
+        main([target, "--threshold", "nobody:p99 < 1s", "--dry-run"])
+
+
+def test_a_plan_for_a_cluster_that_was_not_asked_has_this_machines_cores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A picture is drawn before anybody is spoken with; descriptors are theirs."""
+    monkeypatch.setattr(module, "limits_of_machine", lambda **_: Limits(cores=3))
+    argv = ["--cluster", "tcp://10.0.0.1:8786", "--dry-run", "--dialect", "echo"]
+    assert main(["ws://10.0.0.9/", *argv]) == ExitCode.PASS
+    assert "workers      3" in capsys.readouterr().out

@@ -1,6 +1,5 @@
 """What this machine gives a load."""
 
-import os
 import resource
 from pathlib import Path
 
@@ -33,14 +32,3 @@ def test_a_machine_that_does_not_say_has_no_limit_that_is_known(
     if content is not None:
         ports.write_text(content)
     assert limits_of_machine(ports=ports).ports is None
-
-
-def test_a_system_without_affinity_has_its_processors(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Only some systems tell which of them a process may use."""
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert limits_of_machine(ports=tmp_path / "none").cores == 7
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert limits_of_machine(ports=tmp_path / "none").cores == 1

@@ -65,7 +65,8 @@ def test_a_full_disk_is_no_mistake_of_whoever_typed(
     """It goes on to who knows what to do about it; a folder without leave does not."""
 
     def fail(number: int) -> None:
-        def write_text(*_: object, **__: object) -> int:
+        def write_text(file: Path, *_: object, **__: object) -> int:
+            file.write_bytes(b"the first ha")
             raise OSError(number, os.strerror(number))
 
         monkeypatch.setattr(Path, "write_text", write_text)
@@ -73,6 +74,8 @@ def test_a_full_disk_is_no_mistake_of_whoever_typed(
     fail(errno.ENOSPC)
     with pytest.raises(OSError, match="No space left"):
         write_results(folder)
+    # Nor is a report left that is cut, whose head says what was not to be.
+    assert [path.name for path in folder.iterdir()] == [JOURNAL]
     fail(errno.EACCES)
     with pytest.raises(UsageError, match="Permission denied"):
         write_results(folder)

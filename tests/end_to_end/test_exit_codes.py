@@ -12,6 +12,8 @@ import pytest
 
 from wavetank.net import find_dynamic_port, release_port
 
+from .limited import with_room_for
+
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
@@ -216,14 +218,6 @@ def test_a_token_is_never_written_down(
         assert secret not in path.read_text(), path.name
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-from wavetank.cli.main import main
-sys.exit(main(sys.argv[2:]))
-"""
-
-
 @pytest.mark.parametrize("room", [1500, 8000, 20_000])
 def test_a_disk_that_is_full_ends_in_3_with_one_sentence(
     environ: dict[str, str], tmp_path: Path, echo: str, room: int
@@ -235,7 +229,7 @@ def test_a_disk_that_is_full_ends_in_3_with_one_sentence(
     """
     command = ["conform", "pings", "framing", "unicode", "--serve", echo]
     ended = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(room), *command, "--dialect", "echo"],
+        with_room_for(room, *command, "--dialect", "echo"),
         cwd=tmp_path,
         env=environ,
         capture_output=True,
@@ -246,6 +240,6 @@ def test_a_disk_that_is_full_ends_in_3_with_one_sentence(
 
     assert ended.returncode == 3
     assert ended.stderr == (
-        "wavetank conform: File too large; make room, or choose another folder "
-        "(--output)\n"
+        "wavetank conform: File too large; make room, and `wavetank report FOLDER` "
+        "tells what was done until then; or choose another folder (--output)\n"
     )

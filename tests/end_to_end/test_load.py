@@ -17,7 +17,7 @@ from wavetank.errors import ExitCode
 
 from .conftest import Ended, Start
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.hasty]
 
 SERVER = Path(__file__).parent / "servers" / "under_load.py"
 DEADLINE = 120.0

@@ -15,17 +15,25 @@ from wavetank.evidence.operations import Kind, Operation
 from wavetank.evidence.records import (
     CheckFinished,
     CheckStarted,
+    FaultBegan,
+    FaultHealed,
+    FaultsPlanned,
     FigureMeasured,
+    FigureSampled,
     HistogramTaken,
     Noted,
     Record,
+    RecoveryMeasured,
     RunFinished,
     RunStarted,
     Sampled,
     TargetEnded,
     TargetReady,
 )
+from wavetank.evidence.schedule import Do, Fault, Schedule, Step
 from wavetank.evidence.verdict import Verdict
+
+KILL = Fault(name="kill", kind="kill", attributes={"hard": True, "after": 2.5})
 
 RECORDS: list[Record] = [
     RunStarted(
@@ -53,6 +61,37 @@ RECORDS: list[Record] = [
     ),
     FigureMeasured(
         at=1.2, suite="core", check="broadcast", name="rate", value=9.5, unit="1/s"
+    ),
+    FigureSampled(
+        at=1.2, suite="core", check="broadcast", name="lag", value=9.5, unit="messages"
+    ),
+    FaultsPlanned(
+        at=1.2,
+        suite="core",
+        check="broadcast",
+        schedule=Schedule(
+            steps=(
+                Step(at=1.0, do=Do.BEGIN, fault=KILL),
+                Step(at=2.0, do=Do.HEAL, fault=KILL),
+            ),
+            seed=7,
+            seconds=9.0,
+            text="kill at 1s for 1s",
+        ),
+    ),
+    FaultBegan(
+        at=1.2,
+        suite="core",
+        check="broadcast",
+        name="kill",
+        what="kill",
+        where="the target's process",
+        seed=7,
+        attributes={"hard": True, "after": 2.5, "count": 3, "word": "x"},
+    ),
+    FaultHealed(at=1.2, suite="core", check="broadcast", name="kill"),
+    RecoveryMeasured(
+        at=1.2, suite="core", check="broadcast", fault="kill", detect=0.1, replayed=9
     ),
     HistogramTaken(at=1.3, suite="core", check="broadcast", name="rtt", histogram=""),
     Sampled(

@@ -37,6 +37,7 @@ def sampled(
     took: float = 1.0,
     scenario: str = "echo",
     operation: str = "request",
+    planned: float = 0.0,
     response: str = "",
     service: str = "",
     **counts: int,
@@ -51,13 +52,19 @@ def sampled(
         scenario=scenario,
         operation=operation,
         counts=counts,
+        planned=planned,
         response=response,
         service=service,
     )
 
 
 def generator(
-    since: float, *, cpu: Sequence[float] = (0.5,), lateness: str = "", lag: float = 0.0
+    since: float,
+    *,
+    cpu: Sequence[float] = (0.5,),
+    waited: float = 0.0,
+    lateness: str = "",
+    lag: float = 0.0,
 ) -> GeneratorSampled:
     """Return how the workers fared in one second."""
     return GeneratorSampled(
@@ -67,6 +74,7 @@ def generator(
         since=since,
         took=1.0,
         cpu=[*cpu],
+        waited=waited,
         lag=lag,
         lateness=lateness,
         open=int(since) + 1,
@@ -162,6 +170,10 @@ def test_a_long_drain_changes_no_rate() -> None:
     assert (deliver.rate, deliver.counts["received"]) == (500.0, 4001)
 
 
+FEW = (100, 100, 0, 0, 0, 0, 0, 0, 0, 0)
+"""What a closed model sends in ten seconds to a target that stalls after two."""
+
+
 def test_seconds_in_which_a_closed_model_sent_nothing_count() -> None:
     """The target stalled; its rate is that of all the time."""
     seconds = {0: 100, 1: 0, 2: 0, 3: 100}
@@ -169,6 +181,45 @@ def test_seconds_in_which_a_closed_model_sent_nothing_count() -> None:
         [sampled(s, sent=n, received=n) for s, n in seconds.items()], seconds=4
     )
     assert (operation.seconds, operation.rate) == (4.0, 50.0)
+
+
+def test_rates_are_of_all_the_time_that_the_plan_has() -> None:
+    """A target that stalls to the very end makes a closed model send nothing more.
+
+    It once was rated up to the last second in which it sent: as if nothing were wrong.
+    """
+    stalled, publish, deliver, later = summed(
+        [
+            *(sampled(s, planned=1.0, sent=n, received=n) for s, n in enumerate(FEW)),
+            *(
+                sampled(s, scenario="pub", operation=operation, planned=1.0, **counts)
+                for s in range(4)
+                for operation, counts in (
+                    ("publish", {"intended": 1, "sent": 1}),
+                    ("deliver", {"received": 4}),
+                )
+            ),
+            *(
+                sampled(s, scenario="later", planned=planned, sent=5, received=5)
+                for s, planned in ((4, 0.5), (5, 1.0))
+            ),
+            sampled(10, took=5.0, received=1, lost=1),
+        ],
+        seconds=10,
+    )
+    assert (stalled.seconds, stalled.rate) == (10.0, 20.0)
+    assert stalled.counts["received"] == 201
+    assert (publish.seconds, publish.sent_rate) == (4.0, 1.0)
+    assert (deliver.seconds, deliver.rate) == (4.0, 4.0)
+    assert (later.seconds, later.rate) == (1.5, 10 / 1.5)
+
+
+def test_rates_of_a_hostile_journal_are_numbers_all_the_same() -> None:
+    """Time that is not there, and seconds without a generator."""
+    (operation,) = folded([sampled(0, planned=-5.0, sent=1, received=1)])
+    assert (operation.seconds, operation.rate) == (1.0, 1.0)
+    (operation,) = folded([sampled(0, planned=2.0, sent=1, received=1)])
+    assert (operation.seconds, operation.rate) == (2.0, 0.5)
 
 
 def test_connections_opened_before_the_load_are_counted_whole() -> None:
@@ -291,17 +342,19 @@ def test_operations_of_the_same_second_may_come_in_any_order() -> None:
 
 
 def test_generator_is_shown_at_its_worst() -> None:
-    """The busiest worker, the longest turn, all latenesses, the connections."""
+    """The busiest, who waited most, the longest turn, all latenesses, connections."""
     loads = Loads()
     early, late = histogram(0.0001), histogram(0.2)
     loads.generator_sampled(generator(0, cpu=(0.2, 0.9), lateness=early.encode()))
-    loads.generator_sampled(generator(1, lag=0.3, lateness=late.encode()))
+    loads.generator_sampled(generator(1, waited=0.4, lag=0.3, lateness=late.encode()))
+    loads.generator_sampled(generator(2, waited=0.1))
     (load,) = loads.summaries()
     fared = load.generator
     assert (fared.workers, fared.cpu_peak, fared.lag) == (2, 0.9, 0.3)
-    assert (fared.most_open, fared.lost_connections) == (2, 1)
+    assert fared.waited_peak == 0.4
+    assert (fared.most_open, fared.lost_connections) == (3, 2)
     assert fared.lateness == latency(histogram(0.0001, 0.2))
-    assert [point.lateness for point in fared.points] == [early.max, late.max]
+    assert [point.lateness for point in fared.points] == [early.max, late.max, None]
 
 
 def test_generator_of_a_long_load_stays_short() -> None:

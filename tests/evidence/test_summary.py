@@ -13,16 +13,22 @@ from wavetank.evidence.operations import Kind, Operation
 from wavetank.evidence.records import (
     CheckFinished,
     CheckStarted,
+    FaultBegan,
+    FaultHealed,
+    FaultsPlanned,
     FigureMeasured,
+    FigureSampled,
     HistogramTaken,
     Noted,
     Record,
+    RecoveryMeasured,
     RunFinished,
     RunStarted,
     Sampled,
     TargetEnded,
     TargetReady,
 )
+from wavetank.evidence.schedule import Schedule
 from wavetank.evidence.shape import Figure
 from wavetank.evidence.summary import MOST_FINDINGS, Summary, exit_code, fold
 from wavetank.evidence.verdict import Verdict
@@ -367,3 +373,76 @@ def test_summary_is_the_same_after_the_way_through_the_journal(run: Run) -> None
     summary = fold(records)
     assert fold(journal.records, cut=journal.cut, problems=journal.problems) == summary
     assert msgspec.json.decode(msgspec.json.encode(summary), type=Summary) == summary
+
+
+def faults_of(check: str) -> list[Record]:
+    """Return the records of a fault."""
+    where = {"suite": "core", "check": check}
+    schedule = Schedule(steps=(), seed=7, seconds=9.0)
+    return [
+        FaultsPlanned(at=1.1, schedule=schedule, **where),
+        FaultBegan(at=1.2, name="kill", what="kill", **where),
+        FigureSampled(at=1.3, name="lag", value=3.0, unit="messages", **where),
+        FaultHealed(at=1.4, name="kill", **where),
+        RecoveryMeasured(at=1.5, fault="kill", detect=0.1, **where),
+    ]
+
+
+def usage() -> list[Record]:
+    """Return what target and lab used over 50 s; the target grows by 8 bytes/s."""
+    return [
+        Sampled(
+            at=2.0 + number,
+            who=who,
+            cpu=0.0,
+            rss=8 * number * (who == "target"),
+            descriptors=9,
+            processes=1,
+            threads=1,
+        )
+        for number in range(50)
+        for who in ("target", "lab")
+    ]
+
+
+def test_faults_of_a_check_stand_in_its_summary(run: Run) -> None:
+    """Schedule, bands, lines and figures; a check without faults has none."""
+    began = CheckStarted(at=1.0, suite="core", check="two", title="")
+    checks = (
+        fold(run(began, *faults_of("two"), *usage(), one=[PASS])).suites["core"].checks
+    )
+    assert checks["one"].faults is None
+    timeline = checks["two"].faults
+    assert timeline is not None
+    assert [schedule.seed for schedule in timeline.schedules] == [7]
+    assert [line.name for line in timeline.series] == [
+        *("lag", "target memory", "target descriptors")
+    ]
+    assert timeline.series[0].points == [(1.3, 3.0)]
+    (fault,) = timeline.faults
+    assert (fault.began_at, fault.healed_at, fault.detect) == (1.2, 1.4, 0.1)
+    # Of the target alone: what the lab uses is its own.
+    assert fault.memory_slope == 8.0
+
+
+def test_slopes_after_a_fault_end_with_its_check_and_its_process(run: Run) -> None:
+    """What another check or another process uses is not the recovery."""
+    end = CheckFinished(at=9.0, suite="core", check="two", took=1.0)
+    before = faults_of("two")
+    checks = fold(run(*before, end, *usage())).suites["core"].checks
+    timeline = checks["two"].faults
+    assert timeline is not None
+    assert timeline.faults[0].memory_slope is None
+    again = TargetReady(at=60.0, url="ws://x/", dialect="", capabilities=[], took=1.0)
+    checks = fold(run(*before, *usage(), again)).suites["core"].checks
+    timeline = checks["two"].faults
+    assert timeline is not None
+    assert timeline.faults[0].memory_slope is None
+
+
+def test_faults_that_do_not_fit_are_holes_in_the_evidence(run: Run) -> None:
+    """A heal without a begin: something of the journal is missing."""
+    healed = FaultHealed(at=1.0, suite="core", check="one", name="kill")
+    summary = fold(run(healed, one=[PASS]))
+    assert summary.problems == ["faults of core.one: 'kill' was healed, and was not on"]
+    assert summary.verdict is UNKNOWN

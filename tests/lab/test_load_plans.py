@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from wavetank.dialects import SHIPPED, Bare, Capability, Echo, Hub, Limits
-from wavetank.lab.load_plans import churn, flow, idle, seconds_of, way_of
+from wavetank.lab.load_plans import churn, flow, idle, in_time, seconds_of, way_of
 from wavetank.lab.plan import Plan
 from wavetank.load.plan import ScenarioKind, Shape, Stage
 
@@ -32,6 +32,12 @@ def test_a_load_does_what_the_target_can(
 ) -> None:
     """Answers are best, publications need two capabilities, pongs are owed by all."""
     assert way_of(list(capabilities)) is way
+
+
+def test_what_the_network_takes_is_not_the_targets() -> None:
+    """A hundred milliseconds are the target's, on whatever continent it is."""
+    assert in_time(0.0) == "p99 < 100.0ms"
+    assert in_time(0.1234) == "p99 < 223.4ms"
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def tally(
 
 def moment(number: int, *tallies: Tally) -> Moment:
     """Return a second of one worker."""
-    fared = Generator(cpu=0.25, lag=0.5, open=3, lost_connections=1)
+    fared = Generator(cpu=0.25, waited=0.125, lag=0.5, open=3, lost_connections=1)
     return Moment(number=number, tallies=list(tallies), generators={0: fared})
 
 
@@ -85,7 +85,7 @@ def test_a_second_is_written_for_each_operation_and_for_the_generator(
     assert load.counts == {"sent": 2, "received": 1}
     assert isinstance(generator, GeneratorSampled)
     assert (generator.cpu, generator.lag, generator.open) == ([0.25], 0.5, 3)
-    assert generator.lost_connections == 1
+    assert (generator.waited, generator.lost_connections) == (0.125, 1)
 
 
 def test_a_second_in_which_nobody_connected_is_not_told(
@@ -106,6 +106,53 @@ def test_the_last_second_is_as_long_as_the_load(
         writing.add(msgspec.structs.replace(second, took=took))
     took = [record.took for record in records if isinstance(record, LoadSampled)]
     assert took == [1.0, 0.5, 1.0]
+
+
+def test_each_second_says_how_much_of_it_was_planned(records: list[Record]) -> None:
+    """Rates are of that time: of all of it, whether anything was sent or not.
+
+    A load is behind its plan where something is still sent then.
+    """
+    late = Scenario(
+        name="late",
+        kind=ScenarioKind.REQUEST,
+        users=1,
+        after=0.5,
+        stages=(Stage(seconds=1.75, level=1.0),),
+    )
+    churn = msgspec.structs.replace(late, name="churn", kind=ScenarioKind.CHURN)
+    listen = Scenario(name="listen", kind=ScenarioKind.LISTEN, users=1)
+    plan = LoadPlan(scenarios=(late, churn, listen), duration=3.0)
+    notebook = Notebook(
+        suite="load", check="toy", record=records.append, now=lambda: 0.0
+    )
+    writing = LoadRecords(notebook, plan)
+    for number in range(4):
+        writing.add(
+            moment(
+                number,
+                *(
+                    Tally(scenario=name, operation=operation, sent=number == 3)
+                    for name, operation in (
+                        ("late", Operation.REQUEST),
+                        ("late", Operation.CONNECT),
+                        ("churn", Operation.CONNECT),
+                    )
+                ),
+                Tally(scenario="listen", operation=Operation.LISTEN),
+            )
+        )
+    planned: dict[tuple[str, str], list[float]] = {}
+    for record in records:
+        if isinstance(record, LoadSampled):
+            key = record.scenario, record.operation
+            planned.setdefault(key, []).append(record.planned)
+    assert planned == {
+        ("late", "request"): [0.5, 1.0, 0.25, 1.0],
+        ("late", "connect"): [0.0],
+        ("churn", "connect"): [0.5, 1.0, 0.25, 1.0],
+        ("listen", "listen"): [1.0, 1.0, 1.0, 0.0],
+    }
 
 
 def test_what_no_second_had_is_written_at_the_end(

@@ -22,7 +22,7 @@ from wavetank.evidence import (
 )
 from wavetank.lab import loading
 from wavetank.lab.load_plans import flow
-from wavetank.lab.loading import Load, address_of, drive, put_and_judge
+from wavetank.lab.loading import Load, address_of, drive
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.plan import Plan
 from wavetank.lab.target import Target
@@ -181,10 +181,10 @@ async def test_a_load_is_written_down_second_by_second(
     """Then the drain, figures and histograms; and each second is shown."""
     seen: list[int] = []
     target = Target(url=URL, dialect=Echo())
-    result = await drive(
+    load = await drive(
         target, notebook, plan(Echo()), see=lambda moment: seen.append(moment.number)
     )
-    assert result.seconds == 2.0
+    assert load.result.seconds == 2.0
     assert seen == [0, 1]
     loads = [record for record in records if isinstance(record, LoadSampled)]
     assert [record.since for record in loads] == [0.0, 1.0, 2.0]
@@ -299,8 +299,8 @@ async def test_a_target_that_died_meanwhile_is_known_to_be_gone(
 ) -> None:
     """Its latency is UNKNOWN; that it died, the run says."""
     target = Target(url=URL, dialect=Echo(), process=Process())  # type: ignore[arg-type]  # what of it is looked at
-    result = await drive(target, notebook, plan(Echo()))
-    assert result.target_gone
+    load = await drive(target, notebook, plan(Echo()))
+    assert load.result.target_gone
     assert any(
         one.verdict is Verdict.UNKNOWN and "was gone" in one.seen
         for one in notebook.findings
@@ -317,7 +317,7 @@ async def test_a_load_without_a_second_is_written_down_all_the_same(
         return LoadResult(plan=plan, seconds=0.0, tallies=[failed], failed=1)
 
     monkeypatch.setattr(loading, "run_load", run_load)
-    load = await put_and_judge(Target(url=URL, dialect=Echo()), notebook, plan(Echo()))
+    load = await drive(Target(url=URL, dialect=Echo()), notebook, plan(Echo()))
     (record,) = [one for one in records if isinstance(one, LoadSampled)]
     assert record.counts == {"sent": 1, "failed": 1}
     assert load.arrivals == 0
@@ -360,6 +360,6 @@ async def test_a_real_load_loses_nothing_on_a_sound_server(
         subprotocols=dialect.endpoint.subprotocols,
     )
     async with asyncio.timeout(60):
-        load = await put_and_judge(target, notebook, plan(dialect))
+        load = await drive(target, notebook, plan(dialect))
     assert load.arrivals == 20
     assert Verdict.FAIL not in {one.verdict for one in notebook.findings}

@@ -14,14 +14,11 @@ from wavetank.lab.notebook import Notebook
 from wavetank.lab.searching import (
     find,
     finding_of,
-    headroom,
     judge_trial,
     kept_up,
     trial_plan,
-    words_of,
 )
 from wavetank.lab.target import Target
-from wavetank.load.engine.calibration import Ceiling, Lateness
 from wavetank.load.exchange import Operation, Tally
 from wavetank.load.plan import Arrivals, LoadPlan, Scenario, ScenarioKind, Shape, Stage
 from wavetank.load.result import LoadResult
@@ -340,47 +337,3 @@ def test_what_was_found_passes_where_it_is_certain(
     assert finding.verdict is verdict
     assert finding.seen.endswith("after 9 trials")
     assert finding.title == "the most messages/s with which p99 < 100ms holds"
-
-
-# The machine
-
-
-CEILING = Ceiling(
-    rate=200_000,
-    cores=1,
-    generator_cpu=0.5,
-    echo_cpu=0.4,
-    size=128,
-    users=100,
-    lateness=(
-        Lateness(share=0.25, rate=50_000, sent=50_000, p50=0.001, p99=0.002, max=0.01),
-        Lateness(share=0.5, rate=100_000, sent=0, p50=None, p99=None, max=None),
-    ),
-)
-
-
-@pytest.mark.anyio
-async def test_headroom_is_that_of_a_calibration(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its length and its cores are handed on."""
-    asked: list[dict[str, float]] = []
-
-    async def calibrate(**options: float) -> Ceiling:
-        asked.append(options)
-        return CEILING
-
-    monkeypatch.setattr(searching, "calibrate", calibrate)
-    assert await headroom(seconds=0.5, cores=2) is CEILING
-    assert asked == [{"seconds": 0.5, "cores": 2}]
-
-
-def test_headroom_is_told_in_sentences() -> None:
-    """What was not measured is not said."""
-    lines = words_of(CEILING)
-    assert lines[0].startswith("200,000 messages/s of 128 bytes over 100 connections")
-    assert lines[1].startswith("400,000 messages/s for each core")
-    assert lines[2:] == [
-        "at 25% of that, 50,000 messages/s, 99 % are sent within 2.00 ms of when they "
-        "are due"
-    ]

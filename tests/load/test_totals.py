@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavetank.evidence import Histogram
+from wavetank.evidence import LOAD_COUNTS, Histogram
 from wavetank.load.exchange import Generator, Operation, Tally
 from wavetank.load.totals import (
-    COUNTS,
     MOST_REASONS,
     OTHER_REASONS,
     Times,
@@ -37,7 +36,7 @@ def tallies(draw: st.DrawFn) -> Tally:
         response=encoded(*response) if response else "",
         service=encoded(*service) if service else "",
         reasons=draw(REASONS),
-        **{name: draw(st.integers(0, 9)) for name in COUNTS},
+        **{name: draw(st.integers(0, 9)) for name in LOAD_COUNTS},
     )
 
 
@@ -57,7 +56,7 @@ def by_name(tallies: list[Tally]) -> dict[tuple[str, str], Tally]:
 def test_totals_know_every_count_of_a_tally() -> None:
     """A field that is added to a tally is added up too."""
     others = {"scenario", "operation", "response", "service", "reasons"}
-    assert set(COUNTS) == set(Tally.__struct_fields__) - others
+    assert set(LOAD_COUNTS) == set(Tally.__struct_fields__) - others
 
 
 @SLOWLY
@@ -79,7 +78,7 @@ def test_totals_are_the_sums_of_what_was_counted(parts: list[Tally]) -> None:
     for merged in sums(parts):
         name = (merged.scenario, merged.operation)
         own = [each for each in parts if (each.scenario, each.operation) == name]
-        for count in COUNTS:
+        for count in LOAD_COUNTS:
             assert getattr(merged, count) == sum(getattr(each, count) for each in own)
         recorded = [Histogram.decode(each.response) for each in own if each.response]
         whole = Histogram.decode(merged.response).count if merged.response else 0

@@ -415,6 +415,7 @@ def load_of() -> LoadOf:
                     since=float(second),
                     took=1.0,
                     cpu=[0.25, 0.5],
+                    waited=0.2,
                     lag=0.002,
                     lateness=served,
                     open=50,

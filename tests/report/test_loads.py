@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from wavetank.evidence import Histogram, LoadSampled, Record, Summary, fold
+from wavetank.evidence import (
+    LOAD_COUNTS,
+    Histogram,
+    LoadSampled,
+    Record,
+    Summary,
+    fold,
+)
 from wavetank.report.blocks import Block, Code, Heading, Paragraph, Table
 from wavetank.report.loads import MOST_PLOTTED, load_blocks, load_lines
 from wavetank.report.plots import Plot, Scale
@@ -44,12 +51,22 @@ def test_load_shows_what_was_counted(loaded: Summary) -> None:
     blocks = blocks_of(loaded)
     assert blocks[0] == Heading("Loads")
     assert Heading("load.sustained", level=3) in blocks
-    row = tables(blocks)[0]
-    assert row["Scenario"] == Code("echo")
-    assert row["Operation"] == "request"
-    assert [row[name] for name in ("intended", "sent", "received")] == ["1,000"] * 3
-    assert (row["lost"], row["dropped"], row["late"]) == ("10", "20", "0")
-    assert row["received/s"] == "100/s"
+    asked, wrong = tables(blocks)[:2]
+    for row in (asked, wrong):
+        assert row["Scenario"] == Code("echo")
+        assert row["Operation"] == "request"
+    assert [asked[name] for name in ("intended", "sent", "received")] == ["1,000"] * 3
+    assert (asked["dropped"], asked["late"]) == ("20", "0")
+    assert asked["received/s"] == "100/s"
+    assert (wrong["lost"], wrong["failed"]) == ("10", "0")
+
+
+def test_every_count_of_messages_is_shown_once(loaded: Summary) -> None:
+    """Names stand in the records; bytes and messages of others are in load.csv."""
+    asked, wrong = tables(blocks_of(loaded))[:2]
+    shown = [name for name in (*asked, *wrong) if name in LOAD_COUNTS]
+    elsewhere = {"foreign", "bytes_sent", "bytes_received"}
+    assert sorted(shown) == sorted(set(LOAD_COUNTS) - elsewhere)
 
 
 def test_load_says_which_latency_it_shows(loaded: Summary) -> None:
@@ -67,8 +84,9 @@ def test_load_says_which_latency_it_shows(loaded: Summary) -> None:
 
 def test_load_shows_how_the_generator_fared(loaded: Summary) -> None:
     """It may have been the bottleneck itself."""
-    row = tables(blocks_of(loaded))[2]
+    row = tables(blocks_of(loaded))[3]
     assert (row["Workers"], row["Busiest CPU"]) == ("2", "50 %")
+    assert row["Waited for a CPU"] == "20 %"
     assert (row["Longest turn"], row["Late by p99"]) == ("2.00 ms", "1.00 ms")
     assert (row["Connections"], row["ended by the target"]) == ("50", "0")
 
@@ -95,7 +113,7 @@ def test_load_without_latencies_is_shown_all_the_same(
     """No table of latencies, no curve; and a second of no length has no rate."""
     loads = load_of(2, times=(), service=(), started=1.0)
     blocks = blocks_of(fold(run_of(loads)))
-    assert len(tables(blocks)) == 2
+    assert len(tables(blocks)) == 3
     (plot,) = [block for block in blocks if isinstance(block, Plot)]
     assert [panel.label for panel in plot.panels] == ["received/s", "connections"]
 
@@ -150,7 +168,46 @@ def test_terminal_gets_three_lines_at_most(load_of: LoadOf, run_of: RunOf) -> No
         f"load.sustained echo.op{n}" for n in range(3)
     ]
     assert "service time p50 1.00 ms" in lines[0]
-    assert lines[3] == "and 2 more operations"
+    assert lines[3] == "and 2 more operations, in the report"
+
+
+def test_terminal_gets_a_line_for_each_of_several_checks(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """It shows what their users waited for; it once was a page of operations.
+
+    Of publications these are the deliveries, also where each has one receiver.
+    """
+    publications = [
+        *load_of(2, check="burst", operation="publish"),
+        *load_of(2, check="burst", operation="deliver"),
+        *load_of(2, check="burst", scenario="beside", rate=5000),
+    ]
+    publications.sort(key=lambda record: record.at)
+    loads = [
+        *publications,
+        *load_of(2, check="ramp"),
+        *load_of(2, check="silent")[1:2],
+        *(record for n in range(3) for record in load_of(2, check=f"steady{n}")),
+    ]
+    lines = load_lines(fold(run_of(loads)).suites)
+    assert [line.partition(":")[0] for line in lines] == [
+        "load.burst echo.deliver",
+        "load.ramp echo.request",
+        "load.steady0 echo.request",
+        "and 2 more loads, in the report",
+    ]
+
+
+def test_terminal_gets_no_line_of_an_operation_that_heard_nobodys_messages(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """The greeting of a hub is no part of what its pings are about."""
+    quiet = load_of(2, operation="listen", rate=0, times=(), service=(), foreign=3)
+    records = [*load_of(2, operation="ping"), *quiet]
+    records.sort(key=lambda record: record.at)
+    (line,) = load_lines(fold(run_of(records)).suites)
+    assert "echo.ping: 100/s" in line
 
 
 def test_terminal_gets_the_connections_of_a_churn_that_hears_nothing(

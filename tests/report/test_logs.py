@@ -7,6 +7,8 @@ import pytest
 from wavetank.evidence import (
     CheckFinished,
     CheckStarted,
+    FaultBegan,
+    FaultHealed,
     Kind,
     Noted,
     Operation,
@@ -140,3 +142,31 @@ def test_logs_hold_hostile_text_as_text(poisoned: list[Record]) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]+\.log", name)
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e\ud800]", text)
     assert all(re.match(r" +\d+\.\d{6} [<>=x!] ", line) for line in text.splitlines())
+
+
+def test_log_tells_what_was_broken(hostile: str) -> None:
+    """Begin and end of each fault stand between what the target did."""
+    where = {"suite": "fault_tolerance", "check": "partition"}
+    log = suite_logs(
+        [
+            FaultBegan(
+                at=1.0,
+                name="latency-2",
+                what="latency",
+                where="all links",
+                attributes={"latency": 200, "jitter": 5},
+                **where,
+            ),
+            FaultHealed(at=2.0, name="latency-2", **where),
+            FaultBegan(at=3.0, name="cut", what="cut", **where),
+            FaultHealed(at=4.0, name=hostile, **where),
+        ]
+    )["fault_tolerance.log"].splitlines()
+    assert log[:3] == [
+        "    1.000000 = partition fault latency-2 begins: latency at all links "
+        "(latency=200, jitter=5)",
+        "    2.000000 = partition fault latency-2 is healed",
+        "    3.000000 = partition fault cut begins: cut",
+    ]
+    assert len(log) == 4
+    assert log[3].isprintable()

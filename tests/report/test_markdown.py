@@ -5,6 +5,7 @@ import re
 from markdown_it import MarkdownIt  # comes with rich
 
 from wavetank.evidence import Record, Summary, Verdict, fold
+from wavetank.report.bands import Band
 from wavetank.report.blocks import Counts, Table
 from wavetank.report.markdown import blocks_markdown, report_markdown
 from wavetank.report.plots import Line, Panel, Plot, Scale
@@ -82,3 +83,16 @@ def test_markdown_shows_a_plot_as_lines_of_text() -> None:
     assert text.startswith("p99 \\<b\\> (seconds since the load's start):\n\n```text\n")
     assert "p99 echo" in text
     assert text.endswith("1.00 s to 2.00 s\n```\n")
+
+
+def test_markdown_shows_bands_as_a_picture_and_as_text() -> None:
+    """Where the reader of Markdown shows no picture, the text says the same."""
+    line = Line("echo", ((0.0, 1.0), (10.0, 2.0)))
+    panels = (Panel("p99", "s", (line,)),)
+    banded = Plot("It", Scale.RUN, panels, (Band("kill", 1.0, 2.0),))
+    rendered = MARKDOWN.render(blocks_markdown([banded]))
+    assert rendered.count("<svg") == rendered.count("</svg>") == 1
+    assert "<p><svg" not in rendered
+    assert rendered.index("</svg>") < rendered.index("<pre>")
+    assert "fault kill" in rendered
+    assert "<svg" not in blocks_markdown([Plot("It", Scale.RUN, panels)])

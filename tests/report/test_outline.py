@@ -8,6 +8,7 @@ import pytest
 from wavetank.evidence import (
     CheckFinished,
     CheckStarted,
+    FaultBegan,
     Finding,
     Located,
     Record,
@@ -382,3 +383,10 @@ def test_what_passed_with_a_note_is_told(part: Part) -> None:
     )
     silent = CheckFinished(at=1.0, suite="core", check="broadcast", took=1.0)
     assert part(fold([silent]), "Passed with a note") == []
+
+
+def test_outline_tells_faults_behind_the_suites() -> None:
+    """What was broken explains the figures that follow."""
+    where = {"suite": "core", "check": "one"}
+    summary = fold([FaultBegan(at=1.0, name="kill", what="kill", **where)])
+    assert headings(summary)[2:5] == ["Suites", "Faults", "Make it again"]

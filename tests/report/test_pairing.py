@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from wavetank.evidence import (
@@ -95,6 +96,31 @@ def test_seconds_without_an_answer_are_seconds(load_of: LoadOf, run_of: RunOf) -
     pair = only(run_of(silent), run_of(loads))
     assert [stretch.received for stretch in pair.first[9:13]] == [100, 0, 0, 100]
     assert pair.first[10].times.count == 0
+
+
+def test_seconds_in_which_a_closed_model_stalled_to_the_end_are_seconds(
+    load_of: LoadOf, run_of: RunOf
+) -> None:
+    """Nothing is sent while the target stalls, and it is the same plan all the same."""
+
+    def planned(records: list[Record], *, stalls_at: float) -> list[Record]:
+        return [
+            msgspec.structs.replace(
+                record,
+                planned=1.0,
+                response="",
+                **({} if record.since < stalls_at else {"counts": {}, "service": ""}),
+            )
+            if isinstance(record, LoadSampled)
+            else record
+            for record in records
+        ]
+
+    sides = [planned(load_of(30), stalls_at=at) for at in (30.0, 10.0)]
+    pair = only(*map(run_of, sides))
+    assert pair.apart == ""
+    assert [stretch.received for stretch in pair.second[9:12]] == [100, 0, 0]
+    assert len(pair.first) == len(pair.second) == 30
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavetank.report.bands import Band
 from wavetank.report.plots import (
     MOST_LINES,
     Line,
@@ -163,3 +164,27 @@ def test_any_points_can_be_plotted(points: list[tuple[float, float]]) -> None:
             assert 0 <= x <= width
             assert 0 <= y <= height
     assert len(plot_text(plot(line))) == bool(points)
+
+
+def test_bands_lie_behind_the_panels_and_within_the_bottom() -> None:
+    """The bottom reaches to the last of them; lanes stand above all panels."""
+    line = Line("echo", ((0.0, 1.0), (10.0, 2.0)))
+    banded = Plot(
+        *("It", Scale.RUN, (Panel("p99", "s", (line,)),)), (Band("kill", 5.0, 20.0),)
+    )
+    svg = drawn(plot_svg(banded))
+    _, _, width, height = map(float, svg.get("viewBox", "").split())
+    plain = drawn(plot_svg(plot(line, scale=Scale.RUN)))
+    assert height > float(plain.get("viewBox", "").split()[3])
+    kinds = [element.get("class") for element in svg]
+    assert kinds.index("band") < kinds.index("line s0")
+    shade = next(element for element in svg if element.get("class") == "band")
+    begin, wide = float(shade.get("x", "")), float(shade.get("width", ""))
+    (found,) = svg.iter("polyline")
+    (start, _), (end, _) = places(found)
+    # Over 20 s, the line is as long as the half; the band begins at a quarter.
+    assert math.isclose(begin - start, (end - start) / 2, abs_tol=0.2)
+    assert math.isclose(wide, (end - start) * 1.5, abs_tol=0.2)
+    assert begin + wide <= width
+    names = [row.split("  ")[0] for row in plot_text(banded)]
+    assert names == ["fault kill", "p99 echo"]

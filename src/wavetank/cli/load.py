@@ -17,8 +17,8 @@ from wavetank.errors import ExitCode, UsageError, nearest
 from wavetank.lab.options import OPTIONS
 from wavetank.lab.plan import Plan
 from wavetank.lab.prepare import prepare
-from wavetank.lab.searching import headroom, words_of
 from wavetank.load.composing import LOAD, Defaults
+from wavetank.load.engine.calibration import calibrate
 from wavetank.load.engine.cluster import survey
 from wavetank.load.needs import cautions, needs_of, problems
 from wavetank.load.options import LOAD_OPTIONS
@@ -149,7 +149,7 @@ def _show_headroom(order: Order) -> int:
     """Measure what this machine can send, and say it."""
     # The echo takes as many cores as the workers.
     cores = order.settings["workers"] or max(order.limits().cores // 2, 1)
-    for sentence in words_of(asyncio.run(headroom(cores=cores))):
+    for sentence in asyncio.run(calibrate(cores=cores)).sentences:
         print(sentence)
     return ExitCode.PASS
 

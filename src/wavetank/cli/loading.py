@@ -233,7 +233,7 @@ async def _drive(
 ) -> LoadResult:
     port = order.settings["prometheus"]
     async with _stop_when_interrupted() as stop:
-        return await drive(
+        done = await drive(
             target,
             notebook,
             load,
@@ -242,6 +242,7 @@ async def _drive(
             stop=stop,
             cluster=order.settings["cluster"],
         )
+    return done.result
 
 
 async def _find(

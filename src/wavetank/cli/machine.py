@@ -4,12 +4,12 @@ It refuses to know what a load needs.
 """
 
 import contextlib
-import os
 import resource
 from pathlib import Path
 
 import psutil
 
+from wavetank.load.engine.coordinator import cores
 from wavetank.load.needs import Limits
 
 __all__ = ["limits_of_machine"]
@@ -29,19 +29,13 @@ def limits_of_machine(*, serves: bool = False, ports: Path = _PORTS) -> Limits:
         for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
     )
     return Limits(
-        cores=_cores(),
+        cores=cores(),
         soft=soft,
         hard=hard,
         ports=_ports(ports),
         memory=psutil.virtual_memory().available,
         serves=serves,
     )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _ports(file: Path) -> int | None:

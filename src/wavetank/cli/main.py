@@ -25,7 +25,10 @@ __all__ = ["COMMANDS", "main"]
 
 _STANDARD_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
-_FOLDER_ADVICE = "make room, or choose another folder (--output)"
+_FOLDER_ADVICE = (
+    "make room, and `wavetank report FOLDER` tells what was done until then; or choose "
+    "another folder (--output)"
+)
 _ADVICE = {
     "run": _FOLDER_ADVICE,
     "conform": _FOLDER_ADVICE,

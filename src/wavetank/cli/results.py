@@ -91,6 +91,7 @@ def _fold(journal: Journal) -> Summary:
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
+    file = folder
     try:
         for name, text in files.items():
             file = folder / name
@@ -98,5 +99,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             file.write_text(text, encoding="utf-8")
     except OSError as error:
         if is_full(error):  # no mistake of whoever typed
+            # The head of a report that is cut says PASS, whatever was to come.
+            file.unlink(missing_ok=True)
             raise
         raise UsageError(f"{folder}: {error.strerror}") from None

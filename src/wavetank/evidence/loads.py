@@ -149,6 +149,7 @@ class _Operation:
         self.timed = ""
         self.sent = _Span()
         self.received = _Span()
+        self.planned = 0.0
         self.series = _Series()
 
     def take(self, record: LoadSampled) -> None:
@@ -159,6 +160,7 @@ class _Operation:
                 others; the counts are taken all the same.
         """
         self.counts.update(record.counts)
+        self.planned += max(record.planned, 0.0)
         if record.counts.get("intended") or record.counts.get("sent"):
             self.sent.take(record)
         if record.counts.get("received"):
@@ -209,11 +211,7 @@ class _Operation:
 
 @dataclass(slots=True)
 class _Span:
-    """From the first second in which something was done to the last one.
-
-    Seconds between them in which nothing was done count: a target that stalls makes
-    a closed model send nothing.
-    """
+    """From the first second in which something was done to the last one."""
 
     since: float = math.inf
     until: float = 0.0
@@ -357,6 +355,7 @@ class _Generator:
     def __init__(self) -> None:
         self.lateness: Histogram | None = None
         self.workers = 0
+        self.waited = 0.0
         self.points: list[GeneratorPoint] = []
         self.parts: list[int] = []
         self.width = 1
@@ -370,6 +369,7 @@ class _Generator:
         lateness = Histogram.decode(record.lateness) if record.lateness else None
         self.lateness = _merged(self.lateness, lateness)
         self.workers = max(self.workers, len(record.cpu))
+        self.waited = max(self.waited, record.waited)
         self._add(
             GeneratorPoint(
                 since=record.since,
@@ -401,6 +401,7 @@ class _Generator:
         return GeneratorSummary(
             workers=self.workers,
             cpu_peak=max((point.cpu for point in points), default=0.0),
+            waited_peak=self.waited,
             lag=max((point.lag for point in points), default=0.0),
             lateness=latency(self.lateness) if self.lateness else None,
             most_open=max((point.open for point in points), default=0),
@@ -452,8 +453,9 @@ def _seconds(
     """Return the seconds that an operation's rates refer to, and when they end.
 
     Deliveries go on as long as is published, not longer: neither what comes in the
-    drain nor the waiting for it changes a rate. Connections are mostly opened before
-    the load begins: a time of their own.
+    drain nor the waiting for it changes a rate. A closed model sends nothing while the
+    target stalls, so the plan says how long it is; what has none, what is seen does.
+    Connections are mostly opened before the load begins: a time of their own.
     """
     if operation.operation == _CONNECT:
         beside = [operation]
@@ -463,6 +465,8 @@ def _seconds(
             for each in operations
             if each.scenario == operation.scenario and each.operation != _CONNECT
         ]
+    if planned := max(each.planned for each in beside):
+        return planned, end or math.inf
     # What was done behind the end alone, or where no end is known, counts whole.
     for until in (end, math.inf):
         for spans in ([e.sent for e in beside], [e.received for e in beside]):

@@ -8,17 +8,24 @@ import msgspec
 
 from wavetank.evidence.finding import Finding
 from wavetank.evidence.operations import Operation
+from wavetank.evidence.schedule import Attribute, Schedule
 from wavetank.evidence.verdict import Verdict, merge
 
 __all__ = [
+    "LOAD_COUNTS",
     "CheckFinished",
     "CheckStarted",
+    "FaultBegan",
+    "FaultHealed",
+    "FaultsPlanned",
     "FigureMeasured",
+    "FigureSampled",
     "GeneratorSampled",
     "HistogramTaken",
     "LoadSampled",
     "Noted",
     "Record",
+    "RecoveryMeasured",
     "RunFinished",
     "RunStarted",
     "Sampled",
@@ -139,6 +146,81 @@ class FigureMeasured(_Line, frozen=True, kw_only=True, tag="figure_measured"):
     unit: str
 
 
+class FigureSampled(_Line, frozen=True, kw_only=True, tag="figure_sampled"):
+    """A figure of a check at one moment; many of them are a line over time.
+
+    Attributes:
+        name: ``latency`` (p99 since the moment before), ``lag``, ``missing`` ...
+        unit: ``s``, ``bytes``, ``messages`` ...
+    """
+
+    suite: str
+    check: str
+    name: str
+    value: float
+    unit: str
+
+
+class FaultsPlanned(_Line, frozen=True, kw_only=True, tag="faults_planned"):
+    """A schedule of faults begins now; its steps count their seconds from here."""
+
+    suite: str
+    check: str
+    schedule: Schedule
+
+
+class FaultBegan(_Line, frozen=True, kw_only=True, tag="fault_began"):
+    """The lab broke something; what the target does now is not to be judged alone.
+
+    Attributes:
+        name: Its own name while it is on, such as ``latency-2``.
+        what: Its kind: ``kill``, ``latency``, ``drop`` ...
+        where: What was broken: ``the target's process``, ``link 3 upstream`` ...
+        seed: Of its dice; 0 where it has none.
+        attributes: How bad it is, in the words and units of its kind.
+    """
+
+    suite: str
+    check: str
+    name: str
+    what: str
+    where: str = ""
+    seed: int = 0
+    attributes: dict[str, Attribute] = {}
+
+
+class FaultHealed(_Line, frozen=True, kw_only=True, tag="fault_healed"):
+    """The fault of this name is over."""
+
+    suite: str
+    check: str
+    name: str
+
+
+class RecoveryMeasured(_Line, frozen=True, kw_only=True, tag="recovery_measured"):
+    """How the target and its clients came back after a fault; None: not measured.
+
+    Attributes:
+        fault: Name of the fault that began last under it.
+        detect: Seconds from its begin until it was noticed by all that it hit.
+        reconnect: Seconds from its heal until all of these were connected again.
+        steady: Seconds from its heal until p99 was steady again.
+        replayed: Messages that were sent again from the history.
+        memory_slope: Bytes each second that memory grows by after the heal.
+        descriptor_slope: Descriptors each second, the same.
+    """
+
+    suite: str
+    check: str
+    fault: str
+    detect: float | None = None
+    reconnect: float | None = None
+    steady: float | None = None
+    replayed: int | None = None
+    memory_slope: float | None = None
+    descriptor_slope: float | None = None
+
+
 class HistogramTaken(_Line, frozen=True, kw_only=True, tag="histogram_taken"):
     """Latencies of a check as an encoded histogram (``evidence.histogram``)."""
 
@@ -168,6 +250,14 @@ class Sampled(_Line, frozen=True, kw_only=True, tag="sampled"):
     threads: int
 
 
+LOAD_COUNTS = (
+    *("intended", "sent", "late", "dropped", "received", "failed"),
+    *("lost", "duplicated", "reordered", "corrupted", "foreign"),
+    *("bytes_sent", "bytes_received"),
+)
+"""What is counted of an operation of a load."""
+
+
 class LoadSampled(_Line, frozen=True, kw_only=True, tag="load_sampled"):
     """One operation of one scenario of a load over a second, all workers together.
 
@@ -180,9 +270,9 @@ class LoadSampled(_Line, frozen=True, kw_only=True, tag="load_sampled"):
         scenario: Name of the scenario.
         operation: ``request``, ``publish``, ``deliver``, ``listen``, ``connect`` or
             ``ping``.
-        counts: ``intended``, ``sent``, ``late``, ``dropped``, ``received``,
-            ``failed``, ``lost``, ``duplicated``, ``reordered``, ``corrupted``,
-            ``foreign``, ``bytes_sent``, ``bytes_received``; those that are not 0.
+        counts: Of `LOAD_COUNTS`, those that are not 0.
+        planned: Seconds of it that the plan has for its scenario, or in which it was
+            still sent: what its rates refer to.
         response: Times from the intended moment, an encoded histogram; "" for none.
         service: Times from the moment it was really sent; "" for none.
     """
@@ -194,6 +284,7 @@ class LoadSampled(_Line, frozen=True, kw_only=True, tag="load_sampled"):
     scenario: str
     operation: str
     counts: dict[str, int] = {}
+    planned: float = 0.0
     response: str = ""
     service: str = ""
 
@@ -205,6 +296,8 @@ class GeneratorSampled(_Line, frozen=True, kw_only=True, tag="generator_sampled"
         since: Start of that second, in seconds since the load's start.
         took: Its length in seconds.
         cpu: Share of a core that each worker used, 0 to 1.
+        waited: Largest share of it in which one could have run, and others had the
+            core; 0 where the system does not tell.
         lag: Longest turn of a worker's loop, in seconds.
         lateness: Sent minus intended, an encoded histogram; "" for none.
         open: Connections that were open at its end.
@@ -216,6 +309,7 @@ class GeneratorSampled(_Line, frozen=True, kw_only=True, tag="generator_sampled"
     since: float
     took: float
     cpu: list[float] = []
+    waited: float = 0.0
     lag: float = 0.0
     lateness: str = ""
     open: int = 0
@@ -246,6 +340,11 @@ Record = (
     | CheckFinished
     | Operation
     | FigureMeasured
+    | FigureSampled
+    | FaultsPlanned
+    | FaultBegan
+    | FaultHealed
+    | RecoveryMeasured
     | HistogramTaken
     | Sampled
     | LoadSampled

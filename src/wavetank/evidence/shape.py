@@ -7,10 +7,13 @@ import msgspec
 
 from wavetank.evidence.finding import Finding
 from wavetank.evidence.records import TargetEnded
+from wavetank.evidence.schedule import Attribute, Schedule
 from wavetank.evidence.verdict import Verdict
 
 __all__ = [
     "CheckSummary",
+    "FaultSummary",
+    "FaultTimeline",
     "Figure",
     "GeneratorPoint",
     "GeneratorSummary",
@@ -20,6 +23,7 @@ __all__ = [
     "Located",
     "OperationSummary",
     "Resources",
+    "Series",
     "SuiteSummary",
     "Summary",
     "TargetSummary",
@@ -155,6 +159,8 @@ class GeneratorSummary(_Part, frozen=True, kw_only=True):
     Attributes:
         workers: How many there were.
         cpu_peak: Highest share of a core of a worker in a second, 0 to 1.
+        waited_peak: Highest share of a second in which a worker waited for a core
+            that others had.
         lag: Longest turn of a worker's loop, in seconds.
         lateness: Sent minus intended.
         most_open: Most connections that were open at once.
@@ -164,6 +170,7 @@ class GeneratorSummary(_Part, frozen=True, kw_only=True):
 
     workers: int
     cpu_peak: float
+    waited_peak: float
     lag: float
     lateness: Latency | None
     most_open: int
@@ -185,6 +192,65 @@ class LoadSummary(_Part, frozen=True, kw_only=True):
     generator: GeneratorSummary
 
 
+class FaultSummary(_Part, frozen=True, kw_only=True):
+    """One fault from its begin to its heal, and what came after; None: not measured.
+
+    Attributes:
+        name: Its own name, such as ``latency-2``.
+        what: Its kind.
+        where: What was broken.
+        seed: Of its dice; 0 where it has none.
+        attributes: How bad it was, in the words and units of its kind.
+        began_at: Seconds since the run's start.
+        healed_at: The same; None where it was never healed.
+        detect: Seconds from its begin until all that it hit had noticed.
+        reconnect: Seconds from its heal until all of these were connected again.
+        steady: Seconds from its heal until p99 was steady again.
+        unsteady_for: Seconds that p99 was watched after the heal without getting
+            steady; None where it did, or was not watched.
+        replayed: Messages that were sent again from the history.
+        memory_slope: Bytes each second that memory grew by after its heal.
+        descriptor_slope: Descriptors each second, the same.
+    """
+
+    name: str
+    what: str
+    where: str
+    seed: int
+    attributes: dict[str, Attribute]
+    began_at: float
+    healed_at: float | None
+    detect: float | None
+    reconnect: float | None
+    steady: float | None
+    unsteady_for: float | None
+    replayed: int | None
+    memory_slope: float | None
+    descriptor_slope: float | None
+
+
+class Series(_Part, frozen=True, kw_only=True):
+    """A figure over time: (seconds since the run's start, value); at most 1000."""
+
+    name: str
+    unit: str
+    points: list[tuple[float, float]]
+
+
+class FaultTimeline(_Part, frozen=True, kw_only=True):
+    """What was broken on purpose in a check, and what was measured meanwhile.
+
+    Attributes:
+        schedules: What was planned.
+        faults: What was done, in the order of the begins.
+        series: Latency, lag, missing messages ...
+    """
+
+    schedules: list[Schedule]
+    faults: list[FaultSummary]
+    series: list[Series]
+
+
 class CheckSummary(_Part, frozen=True, kw_only=True):
     """One check.
 
@@ -194,6 +260,7 @@ class CheckSummary(_Part, frozen=True, kw_only=True):
         took: Seconds.
         operations: Name of an operation -> kind -> how many.
         loads: Its loads, one after the other; most checks have none.
+        faults: What was broken on purpose; None for nothing.
     """
 
     verdict: Verdict
@@ -204,6 +271,7 @@ class CheckSummary(_Part, frozen=True, kw_only=True):
     latencies: dict[str, Latency]
     operations: dict[str, dict[str, int]]
     loads: list[LoadSummary] = []
+    faults: FaultTimeline | None = None
 
 
 class SuiteSummary(_Part, frozen=True, kw_only=True):

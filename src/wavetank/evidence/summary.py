@@ -6,9 +6,10 @@ It refuses to know how a report looks; the same records give the same summary.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from wavetank.errors import ExitCode
+from wavetank.evidence.faults import FaultRecord, Faults
 from wavetank.evidence.finding import Finding
 from wavetank.evidence.histogram import Histogram
 from wavetank.evidence.loads import Loads, latency
@@ -109,11 +110,13 @@ class _Check:
     histograms: dict[str, Histogram] = field(default_factory=dict)
     operations: dict[str, dict[str, int]] = field(default_factory=dict)
     loads: Loads = field(default_factory=Loads)
+    faults: Faults = field(default_factory=Faults)
 
     def summary(self) -> CheckSummary:
         """Return it as far as it came."""
         is_open = self.starts > len(self.results) or not self.results
         unfinished = [_UNFINISHED] if is_open else []
+        loads = self.loads.summaries()
         return CheckSummary(
             verdict=merge([*self.results, *(found.verdict for found in unfinished)]),
             title=self.title,
@@ -122,7 +125,8 @@ class _Check:
             figures=self.figures,
             latencies={name: latency(h) for name, h in self.histograms.items()},
             operations=self.operations,
-            loads=self.loads.summaries(),
+            loads=loads,
+            faults=self.faults.timeline(loads),
         )
 
 
@@ -186,6 +190,7 @@ class _Folding:
         self.checks: dict[tuple[str, str], _Check] = {}
         self.suite_of: dict[str, str] = {}
         self.usage: dict[str, _Usage] = {}
+        self.faults: Faults | None = None
         self.notes: list[str] = []
         self.finished: RunFinished | None = None
         self.last_at = 0.0
@@ -204,6 +209,7 @@ class _Folding:
             GeneratorSampled: self._generator_sampled,
             Noted: self._noted,
             RunFinished: self._run_finished,
+            **dict.fromkeys(get_args(FaultRecord), self._fault_record),
         }
 
     def take(self, record: Record) -> None:
@@ -223,6 +229,8 @@ class _Folding:
     def _target_ready(self, record: TargetReady) -> None:
         self.ready = self.ready or record
         self.starts += 1
+        if self.faults is not None:
+            self.faults.target_started()
 
     def _target_ended(self, record: TargetEnded) -> None:
         self.end = record
@@ -243,6 +251,8 @@ class _Folding:
         check.took += record.took
         check.findings += record.findings or [_WITHOUT_FINDING]
         check.results.append(record.verdict)
+        if self.faults is check.faults:
+            self.faults = None
 
     def _operation(self, record: Operation) -> None:
         suite = self.suite_of.get(record.check)
@@ -275,12 +285,20 @@ class _Folding:
             usage.look(record)
         else:
             usage.add(record)
+        if self.faults is not None and record.who == "target":
+            self.faults.target_sampled(record)
 
     def _load_sampled(self, record: LoadSampled) -> None:
-        self._check(record.suite, record.check).loads.sampled(record)
+        check = self._check(record.suite, record.check)
+        check.loads.sampled(record)
+        check.faults.take(record)
 
     def _generator_sampled(self, record: GeneratorSampled) -> None:
         self._check(record.suite, record.check).loads.generator_sampled(record)
+
+    def _fault_record(self, record: FaultRecord) -> None:
+        self.faults = self._check(record.suite, record.check).faults
+        self.faults.take(record)
 
     def _noted(self, record: Noted) -> None:
         self.notes.append(record.text)
@@ -291,7 +309,7 @@ class _Folding:
     def summary(self, *, cut: bool) -> Summary:
         """Return what it all comes to."""
         run = self.run or _NO_RUN
-        self.problems += self._problems_of_loads()
+        self.problems += self._problems_of_checks()
         suites = self._suites()
         checks = [
             (suite, name, check)
@@ -349,11 +367,12 @@ class _Folding:
             options=run.options,
         )
 
-    def _problems_of_loads(self) -> list[str]:
+    def _problems_of_checks(self) -> list[str]:
         return [
-            f"load of {suite}.{name}: {problem}"
+            f"{what} of {suite}.{name}: {problem}"
             for (suite, name), check in self.checks.items()
-            for problem in check.loads.problems
+            for what, part in (("load", check.loads), ("faults", check.faults))
+            for problem in part.problems
         ]
 
     def _suites(self) -> dict[str, SuiteSummary]:

@@ -12,7 +12,21 @@ from wavetank.lab.plan import Plan
 from wavetank.load.plan import LoadPlan, Payload, Scenario, ScenarioKind, Stage
 from wavetank.load.thresholds import parse_threshold
 
-__all__ = ["churn", "flow", "idle", "seconds_of", "way_of"]
+__all__ = [
+    "DEADLINE",
+    "QUICK",
+    "churn",
+    "flow",
+    "idle",
+    "in_time",
+    "seconds_of",
+    "way_of",
+]
+
+DEADLINE = 3700.0
+"""Seconds of a check that puts a load on a target: an hour of it, and some."""
+QUICK = 0.1
+"""Seconds that 99 of 100 messages may take, what the network takes apart."""
 
 _RECEIVERS = 2
 """Of each publication, where there are connections enough."""
@@ -43,6 +57,15 @@ def seconds_of(plan: Plan, short: float) -> float:
     """
     is_asked_for = plan.full or "test-duration" in plan.options
     return plan.test_duration if is_asked_for else short
+
+
+def in_time(distance: float) -> str:
+    """Return the threshold for latency; what the network takes is not the target's.
+
+    Args:
+        distance: Seconds to the target and back.
+    """
+    return f"p99 < {(QUICK + distance) * 1000:.1f}ms"
 
 
 def flow(

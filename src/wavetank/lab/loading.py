@@ -28,7 +28,7 @@ from wavetank.load.exchange import Address
 from wavetank.load.plan import LoadPlan
 from wavetank.load.result import LoadResult, Moment
 
-__all__ = ["Described", "Load", "address_of", "drive", "put", "put_and_judge"]
+__all__ = ["Described", "Load", "address_of", "drive", "put"]
 
 See = Callable[[Moment], None]
 
@@ -78,7 +78,7 @@ def _takes_tokens(dialect: Dialect) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A load that was put on a target, not judged yet.
+    """A load that was put on a target.
 
     Attributes:
         result: What it came to.
@@ -117,7 +117,7 @@ async def drive(
     prometheus_port: int | None = None,
     stop: asyncio.Event | None = None,
     cluster: str | None = None,
-) -> LoadResult:
+) -> Load:
     """Put a load on a target, write it down, and judge it.
 
     Args:
@@ -142,13 +142,6 @@ async def drive(
         stop=stop,
         cluster=cluster,
     )
-    judge(notebook, load)
-    return load.result
-
-
-async def put_and_judge(target: Target, notebook: Notebook, plan: LoadPlan) -> Load:
-    """Do as `drive` does, for a check that looks at more than the result."""
-    load = await put(target, notebook, plan)
     judge(notebook, load)
     return load
 

@@ -6,7 +6,6 @@ mistakes at once out.
 
 import datetime
 import enum
-import ipaddress
 import re
 import shlex
 import urllib.parse
@@ -19,6 +18,7 @@ from wavetank.dialects import SHIPPED, Bare, Dialect, named
 from wavetank.errors import UsageError, nearest
 from wavetank.lab.excuses import Excuse, excuses
 from wavetank.lab.selection import ON_REQUEST, name_of, select, switched_on
+from wavetank.load.places import is_loopback
 from wavetank.settings import Settings
 
 __all__ = ["Plan", "Source", "make_plan"]
@@ -329,17 +329,7 @@ def _must_be_polite(source: Source, settings: Settings) -> bool:
     """Return whether the target is not ours to be put through everything."""
     if source is not Source.URL or settings["i_own_this_target"]:
         return False
-    return not _is_loopback(settings["target"])
-
-
-def _is_loopback(url: str) -> bool:
-    host = urllib.parse.urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return not is_loopback(settings["target"])
 
 
 def _clean_url(url: str) -> str:

@@ -1,6 +1,6 @@
-"""Searches for the most that a target can take, and measures what this machine can.
+"""Searches for the most that a target can take: puts one trial on it after the other.
 
-They refuse to know which level is next: `load.search` decides that.
+It refuses to know which level is next: `load.search` decides that.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from wavetank.lab.notebook import Notebook
 from wavetank.lab.quiet import wait_for_quiet
 from wavetank.lab.target import Target
 from wavetank.load.doubts import Affects, Bias
-from wavetank.load.engine.calibration import Ceiling, calibrate
 from wavetank.load.exchange import Operation, Tally
 from wavetank.load.figures import Figures, driven_operation, main_operation
 from wavetank.load.plan import Arrivals, LoadPlan, Stage
@@ -27,11 +26,9 @@ __all__ = [
     "Tell",
     "find",
     "finding_of",
-    "headroom",
     "judge_trial",
     "kept_up",
     "trial_plan",
-    "words_of",
 ]
 
 Tell = Callable[[Trial, Outcome], None]
@@ -108,19 +105,6 @@ async def find(
     notebook.figure("trials", step.trials, "trials")
     notebook.add(finding_of(step, threshold, by_users=by_users))
     return step
-
-
-async def headroom(*, seconds: float = 2.0, cores: int = 1) -> Ceiling:
-    """Measure what this machine's own workers can send, against an echo of our own.
-
-    Args:
-        seconds: Length of each of the three loads.
-        cores: Workers, and echo processes.
-
-    Raises:
-        TargetError: If the echo or a worker does not do its part.
-    """
-    return await calibrate(seconds=seconds, cores=cores)
 
 
 def trial_plan(
@@ -241,22 +225,6 @@ def finding_of(found: Found, threshold: Threshold, *, by_users: bool) -> Finding
         expected="a level that holds, and one a little higher that does not",
         seen=f"{found.words}, after {found.trials} trials",
     )
-
-
-def words_of(ceiling: Ceiling) -> list[str]:
-    """Return what this machine can send, in sentences."""
-    return [
-        f"{ceiling.rate:,.0f} messages/s of {ceiling.size} bytes over "
-        f"{ceiling.users} connections, each answered by our own echo and verified",
-        f"{ceiling.rate_per_core:,.0f} messages/s for each core of the generator "
-        f"({ceiling.generator_cpu:.2f} cores used, {ceiling.echo_cpu:.2f} by the echo)",
-        *(
-            f"at {one.share:.0%} of that, {one.rate:,.0f} messages/s, 99 % are sent "
-            f"within {one.p99 * 1000:.2f} ms of when they are due"
-            for one in ceiling.lateness
-            if one.p99 is not None
-        ),
-    ]
 
 
 def _peak(stages: tuple[Stage, ...]) -> float:

@@ -77,8 +77,7 @@ class Moments:
 def _join(earlier: Second, later: Second, number: int) -> Second:
     """Return two seconds of one worker as one, which has a number of its own."""
     before, after = earlier.generator, later.generator
-    lateness = Times()
-    lateness.add(before.lateness)
+    lateness = Times(before.lateness)
     lateness.add(after.lateness)
     return Second(
         number=later.number,

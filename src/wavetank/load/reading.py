@@ -42,7 +42,7 @@ OPERATIONS_OF: Mapping[ScenarioKind, tuple[str, ...]] = {
     ScenarioKind.CHURN: ("connect", "listen"),
     ScenarioKind.SLOW: ("listen", "connect"),
     ScenarioKind.STORM: ("connect", "listen"),
-    ScenarioKind.PING: ("ping", "connect"),
+    ScenarioKind.PING: ("ping", "connect", "listen"),
 }
 """The operations that the users of a scenario do, or hear."""
 _SECTIONS = ("load", "run", "dialect")

@@ -6,11 +6,10 @@ They refuse to know where a tally comes from, and what a sum is good for.
 import heapq
 from collections.abc import Iterable, Mapping
 
-from wavetank.evidence import Histogram
+from wavetank.evidence import LOAD_COUNTS, Histogram
 from wavetank.load.exchange import Generator, Operation, Tally
 
 __all__ = [
-    "COUNTS",
     "MOST_REASONS",
     "OTHER_REASONS",
     "Times",
@@ -19,12 +18,6 @@ __all__ = [
     "merge_reasons",
 ]
 
-COUNTS = (
-    *("intended", "sent", "late", "dropped", "received", "failed"),
-    *("lost", "duplicated", "reordered", "corrupted", "foreign"),
-    *("bytes_sent", "bytes_received"),
-)
-"""The fields of a `Tally` that are counts."""
 
 _USUAL = Histogram()
 
@@ -133,7 +126,7 @@ class _Sum:
     __slots__ = ("counts", "reasons", "response", "service")
 
     def __init__(self) -> None:
-        self.counts = dict.fromkeys(COUNTS, 0)
+        self.counts = dict.fromkeys(LOAD_COUNTS, 0)
         self.reasons: dict[str, int] = {}
         self.response = Times()
         self.service = Times()
@@ -146,7 +139,7 @@ class _Sum:
         self.add_counts(tally)
 
     def add_counts(self, tally: Tally) -> None:
-        for name in COUNTS:
+        for name in LOAD_COUNTS:
             self.counts[name] += getattr(tally, name)
         if tally.reasons:
             self.reasons = merge_reasons(self.reasons, tally.reasons)
@@ -154,7 +147,7 @@ class _Sum:
     def merge(self, other: "_Sum") -> None:
         self.response.merge(other.response)
         self.service.merge(other.service)
-        for name in COUNTS:
+        for name in LOAD_COUNTS:
             self.counts[name] += other.counts[name]
         self.reasons = merge_reasons(self.reasons, other.reasons)
 

@@ -5,10 +5,11 @@ It refuses to know terminals, colours, and what is good enough.
 
 from collections.abc import Collection, Iterable, Iterator
 
+from wavetank.evidence import LOAD_COUNTS
 from wavetank.load.exchange import Operation, Tally
 from wavetank.load.ledger import BUSY
 from wavetank.load.result import Moment
-from wavetank.load.totals import COUNTS, Times
+from wavetank.load.totals import Times
 from wavetank.load.units import Unit
 
 __all__ = ["moment_line", "moment_rows"]
@@ -81,7 +82,7 @@ def _of(tallies: Iterable[Tally], operations: Collection[Operation]) -> list[Tal
 
 
 def _has_any(tally: Tally) -> bool:
-    return any(getattr(tally, name) for name in COUNTS)
+    return any(getattr(tally, name) for name in LOAD_COUNTS)
 
 
 def _latency(tallies: Iterable[Tally]) -> Iterator[tuple[str, str]]:

@@ -68,6 +68,8 @@ figure { margin: 1rem 0; } figcaption { color: var(--soft); }
 .plot .tick { fill: var(--soft); } .plot .x { text-anchor: middle; }
 .plot .y { text-anchor: end; dominant-baseline: middle; }
 .plot .grid { stroke: var(--line); fill: none; }
+.plot .band { fill: var(--fail); fill-opacity: .12; }
+.plot .bar { fill: var(--fail); }
 .plot .line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 .plot .line.s0 { stroke: #3478c6; } .plot .line.s1 { stroke: #c7692a; }
 .plot .line.s2 { stroke: #2f9466; } .plot .line.s3 { stroke: #b5519c; }

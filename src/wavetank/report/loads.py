@@ -3,7 +3,7 @@
 It refuses to know Markdown and HTML, and how a load was carried out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from wavetank.evidence import (
     GeneratorSummary,
@@ -30,10 +30,9 @@ __all__ = ["load_blocks", "load_lines", "loads_of"]
 MOST_PLOTTED = 3
 """Loads of a check that are plotted, the last ones: a search has dozens."""
 
-_COUNTED = (
-    *("intended", "sent", "received", "lost", "duplicated", "reordered"),
-    *("corrupted", "failed", "dropped", "late"),
-)
+_ASKED = ("intended", "sent", "late", "dropped", "received")
+_WRONG = ("failed", "lost", "duplicated", "reordered", "corrupted")
+_TELLING = (*_ASKED, *_WRONG)
 _RATES = ("intended/s", "sent/s", "received/s")
 _POINTS = ("p50", "p90", "p99", "p99.9", "max")
 _PER_SECOND = "/s"
@@ -71,24 +70,44 @@ def load_blocks(suites: dict[str, SuiteSummary]) -> Iterator[Block]:
 
 
 def load_lines(suites: dict[str, SuiteSummary], *, most: int = 3) -> list[str]:
-    """Return a line for each operation of the last loads, for the terminal.
+    """Return a few lines about the last loads, for the terminal.
+
+    Where one check has loads, a line for each operation of its last one; of several
+    checks, a line for each.
 
     Args:
         suites: Of the summary.
         most: Lines at most; how many are left out is said in one more.
     """
-    lines = [
-        _line(where, operation)
-        for where, loads in loads_of(suites)
-        for operation in _main(loads[-1])
-    ]
+    last = [(where, loads[-1]) for where, loads in loads_of(suites)]
+    if len(last) == 1:
+        ((where, load),) = last
+        lines = [_line(where, operation) for operation in _telling(load)]
+        what = "more operation"
+    else:
+        lines = [_line(where, _most_heard(load)) for where, load in last if _main(load)]
+        what = "more load"
     more = len(lines) - most
-    rest = [f"and {count(more, 'more operation')}"] if more > 0 else []
+    rest = [f"and {count(more, what)}, in the report"] if more > 0 else []
     return lines[:most] + rest
 
 
-def _main(load: LoadSummary) -> Iterator[OperationSummary]:
-    """Yield what a load was about.
+def _telling(load: LoadSummary) -> list[OperationSummary]:
+    """Return what a load was about, without what only listened to nobody."""
+    main = _main(load)
+    busy = [one for one in main if any(one.counts.get(name) for name in _TELLING)]
+    return busy or main
+
+
+def _most_heard(load: LoadSummary) -> OperationSummary:
+    """Return what the first scenario waited for: of publications, the deliveries."""
+    main = _main(load)
+    first = [one for one in main if one.scenario == main[0].scenario]
+    return max(reversed(first), key=lambda one: one.counts.get("received", 0))
+
+
+def _main(load: LoadSummary) -> list[OperationSummary]:
+    """Return what a load was about.
 
     Of churns and storms those are connections, and nobody need hear anything; of all
     others, connections are opened before the first second or come beside messages.
@@ -103,9 +122,11 @@ def _main(load: LoadSummary) -> Iterator[OperationSummary]:
         and one.scenario not in heard
         and (one.scenario not in present or _is_scheduled(one, load))
     }
-    for one in load.operations:
-        if (one.operation == _CONNECT) == (one.scenario in about_connections):
-            yield one
+    return [
+        one
+        for one in load.operations
+        if (one.operation == _CONNECT) == (one.scenario in about_connections)
+    ]
 
 
 def _is_scheduled(operation: OperationSummary, load: LoadSummary) -> bool:
@@ -159,25 +180,24 @@ def _head(loads: list[LoadSummary]) -> tuple[str, ...]:
 
 
 def _counts(loads: list[LoadSummary]) -> Iterator[Block]:
-    rows: list[tuple[Cell, ...]] = [
-        (
+    """Yield what was asked and what came, and what was wrong: a page is not wider."""
+    asked: list[tuple[Cell, ...]] = []
+    wrong: list[tuple[Cell, ...]] = []
+    for number, operation in _numbered(loads):
+        name: tuple[Cell, ...] = (
             *number,
             Code(operation.scenario),
             operation.operation,
-            *(f"{operation.counts.get(name, 0):,}" for name in _COUNTED),
-            *(
-                _rate(rate)
-                for rate in (
-                    operation.intended_rate,
-                    operation.sent_rate,
-                    operation.rate,
-                )
-            ),
         )
-        for number, operation in _numbered(loads)
-    ]
-    numbers = (*_COUNTED, *_RATES)
-    yield from bounded((*_head(loads), *numbers), rows, numbers=frozenset(numbers))
+        rates = operation.intended_rate, operation.sent_rate, operation.rate
+        asked.append((*name, *_numbers(operation, _ASKED), *map(_rate, rates)))
+        wrong.append((*name, *_numbers(operation, _WRONG)))
+    for rows, numbers in ((asked, (*_ASKED, *_RATES)), (wrong, _WRONG)):
+        yield from bounded((*_head(loads), *numbers), rows, numbers=frozenset(numbers))
+
+
+def _numbers(operation: OperationSummary, names: Iterable[str]) -> Iterator[str]:
+    return (f"{operation.counts.get(name, 0):,}" for name in names)
 
 
 def _latencies(loads: list[LoadSummary]) -> Iterator[Block]:
@@ -208,7 +228,14 @@ def _latencies(loads: list[LoadSummary]) -> Iterator[Block]:
 def _generators(loads: list[LoadSummary]) -> Table:
     """Show how the generator itself fared: it may have been the bottleneck."""
     numbers = (
-        *("Workers", "Busiest CPU", "Longest turn", "Late by p99", "Late by max"),
+        *(
+            "Workers",
+            "Busiest CPU",
+            "Waited for a CPU",
+            "Longest turn",
+            "Late by p99",
+            "Late by max",
+        ),
         *("Connections", "ended by the target"),
     )
     several = len(loads) > 1
@@ -227,6 +254,7 @@ def _generator(generator: GeneratorSummary) -> tuple[str, ...]:
     return (
         f"{generator.workers:,}",
         share(generator.cpu_peak),
+        share(generator.waited_peak),
         duration(generator.lag),
         duration(late.p99) if late else NOTHING,
         duration(late.max) if late else NOTHING,

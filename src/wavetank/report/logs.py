@@ -11,6 +11,8 @@ from typing import Any
 from wavetank.evidence import (
     CheckFinished,
     CheckStarted,
+    FaultBegan,
+    FaultHealed,
     FigureMeasured,
     Finding,
     Kind,
@@ -91,6 +93,8 @@ class _Writing:
             CheckFinished: self._check_finished,
             Operation: self._operation,
             FigureMeasured: self._figure_measured,
+            FaultBegan: self._fault_began,
+            FaultHealed: self._fault_healed,
             Noted: self._noted,
         }
 
@@ -154,6 +158,17 @@ class _Writing:
     def _figure_measured(self, record: FigureMeasured) -> None:
         value = visible(figure(record.value, record.unit))
         text = f"{visible(record.check)} {visible(record.name)} {value}"
+        self._say(record.at, "=", text, suite=record.suite)
+
+    def _fault_began(self, record: FaultBegan) -> None:
+        told = ", ".join(f"{name}={said}" for name, said in record.attributes.items())
+        words = [record.check, f"fault {record.name} begins:", record.what]
+        words += [f"at {record.where}" * bool(record.where), f"({told})" * bool(told)]
+        text = visible(" ".join(filter(None, words)), limit=_LONGEST_DETAIL)
+        self._say(record.at, "=", text, suite=record.suite)
+
+    def _fault_healed(self, record: FaultHealed) -> None:
+        text = visible(f"{record.check} fault {record.name} is healed")
         self._say(record.at, "=", text, suite=record.suite)
 
     def _noted(self, record: Noted) -> None:

@@ -23,7 +23,8 @@ from wavetank.report.blocks import (
 )
 from wavetank.report.escaping import as_code, as_fence, as_markdown
 from wavetank.report.outline import outline
-from wavetank.report.plots import Plot, plot_text
+from wavetank.report.plots import Plot, plot_svg, plot_text
+from wavetank.report.svg import alone
 
 __all__ = ["blocks_markdown", "report_markdown"]
 
@@ -107,7 +108,9 @@ def _case(block: Case) -> str:
 
 def _plot(block: Plot) -> str:
     caption = as_markdown(f"{block.caption} ({block.scale.value})")
-    return f"{caption}:\n\n{as_fence(plot_text(block))}"
+    # Where a reader of Markdown shows no SVG, the text below it says the same.
+    picture = f"{alone(plot_svg(block))}\n\n" if block.bands else ""
+    return f"{caption}:\n\n{picture}{as_fence(plot_text(block))}"
 
 
 _WRITERS: dict[type, Callable[[Any], str]] = {

@@ -29,6 +29,7 @@ from wavetank.report.blocks import (
     bounded,
     left_out,
 )
+from wavetank.report.faults import fault_blocks
 from wavetank.report.loads import load_blocks
 from wavetank.report.quantities import count, duration, figure, moment, share, size
 
@@ -60,6 +61,7 @@ def outline(summary: Summary, *, folder: str) -> list[Block]:
         _tested(summary),
         *_suites(summary.suites),
         *load_blocks(summary.suites),
+        *fault_blocks(summary.suites),
         *_figures(summary.suites),
         *_latencies(summary.suites),
         *_operations(summary.suites),

@@ -147,12 +147,8 @@ class Side:
             and (other.operation == _CONNECT) == (key.operation == _CONNECT)
             for record in records
         ]
-        for names in (("intended", "sent"), ("received",)):
-            ends = [
-                _second(record) + 1
-                for record in beside
-                if any(record.counts.get(name) for name in names)
-            ]
+        for is_part in (_is_planned, _is_driven, _is_heard):
+            ends = [_second(record) + 1 for record in beside if is_part(record)]
             if ends:
                 return max(ends)
         return 0
@@ -160,6 +156,18 @@ class Side:
     def intended(self, key: Key) -> int:
         """Return how much the operation's schedule had."""
         return sum(record.counts.get("intended", 0) for record in self.loads[key])
+
+
+def _is_planned(record: LoadSampled) -> bool:
+    return record.planned > 0
+
+
+def _is_driven(record: LoadSampled) -> bool:
+    return bool(record.counts.get("intended") or record.counts.get("sent"))
+
+
+def _is_heard(record: LoadSampled) -> bool:
+    return bool(record.counts.get("received"))
 
 
 def common_reasons(first: Side, second: Side) -> list[str]:

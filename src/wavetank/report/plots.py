@@ -8,6 +8,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from wavetank.report.bands import (
+    Band,
+    band_edges,
+    bands_height,
+    bands_svg,
+    bands_text,
+)
 from wavetank.report.escaping import as_html, visible
 from wavetank.report.quantities import duration, figure
 
@@ -32,6 +39,7 @@ class Scale(enum.Enum):
     """What stands along the bottom."""
 
     TIME = "seconds since the load's start"
+    RUN = "seconds since the run's start"
     PERCENTILE = "percentile; each step to the right is a rarer answer"
 
 
@@ -54,11 +62,12 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Panels below each other, over the same bottom."""
+    """Panels below each other, over the same bottom, and bands behind them all."""
 
     caption: str
     scale: Scale
     panels: tuple[Panel, ...]
+    bands: tuple[Band, ...] = ()
 
 
 def plot_svg(plot: Plot) -> str:
@@ -68,11 +77,19 @@ def plot_svg(plot: Plot) -> str:
     (``line s0`` ...) get their colours from the page.
     """
     across = _Axis.across(plot)
-    parts = [
-        _panel_svg(panel, across, top=number * (_PANEL + _TOP + _BOTTOM) + _TOP)
+    over = bands_height(plot.bands)
+    height = over + len(plot.panels) * (_PANEL + _TOP + _BOTTOM)
+    parts = bands_svg(
+        plot.bands,
+        lambda at: _LEFT + across.place(at) * (_WIDTH - _LEFT - _RIGHT),
+        left=_LEFT,
+        right=_WIDTH - _RIGHT,
+        bottom=height - _BOTTOM,
+    )
+    parts += [
+        _panel_svg(panel, across, top=over + number * (_PANEL + _TOP + _BOTTOM) + _TOP)
         for number, panel in enumerate(plot.panels)
     ]
-    height = len(plot.panels) * (_PANEL + _TOP + _BOTTOM)
     label = as_html(f"{plot.caption}; along the bottom: {plot.scale.value}")
     return (
         f'<svg class="plot" viewBox="0 0 {_WIDTH} {height}" role="img" '
@@ -82,7 +99,9 @@ def plot_svg(plot: Plot) -> str:
 
 def plot_text(plot: Plot) -> list[str]:
     """Return a plot as lines of text, to stand in a monospaced block."""
-    rows = [row for panel in plot.panels for row in _panel_text(panel, plot)]
+    place = _Axis.across(plot).place
+    rows = list(bands_text(plot.bands, place, columns=_COLUMNS))
+    rows += [row for panel in plot.panels for row in _panel_text(panel, plot)]
     name, bars, most = (max((len(row[n]) for row in rows), default=0) for n in range(3))
     return [
         f"{row[0]:<{name}}  {row[1]:<{bars}}  {row[2]:>{most}}".rstrip() for row in rows
@@ -100,9 +119,9 @@ class _Axis:
     def across(cls, plot: Plot) -> "_Axis":
         """Make the bottom of a plot, of all its points."""
         values = [x for panel in plot.panels for _, xy in _drawn(panel) for x, _ in xy]
-        if plot.scale is Scale.TIME:
-            return cls._of_time(values)
-        return cls._of_percentiles(values)
+        if plot.scale is Scale.PERCENTILE:
+            return cls._of_percentiles(values)
+        return cls._of_time([*values, *band_edges(plot.bands)])
 
     @classmethod
     def _of_time(cls, values: Sequence[float]) -> "_Axis":

@@ -6,7 +6,7 @@ It refuses to know what the figures mean, and it never lets one be a formula.
 import csv
 from collections.abc import Iterable, Iterator
 
-from wavetank.evidence import Histogram, LoadNumbers, LoadSampled, Record
+from wavetank.evidence import LOAD_COUNTS, Histogram, LoadNumbers, LoadSampled, Record
 from wavetank.report.escaping import visible
 
 __all__ = ["COLUMNS", "MOST_ROWS", "load_csv"]
@@ -14,15 +14,10 @@ __all__ = ["COLUMNS", "MOST_ROWS", "load_csv"]
 MOST_ROWS = 1_000_000
 """As many as a spreadsheet opens; the journal has the rest."""
 
-_COUNTS = (
-    *("intended", "sent", "late", "dropped", "received", "failed"),
-    *("lost", "duplicated", "reordered", "corrupted", "foreign"),
-    *("bytes_sent", "bytes_received"),
-)
 _FIGURES = ("count", "p50", "p90", "p99", "max")
 COLUMNS = (
     *("suite", "check", "load", "since_s", "took_s", "scenario", "operation"),
-    *_COUNTS,
+    *LOAD_COUNTS,
     *(
         f"{kind}_{name}" if name == "count" else f"{kind}_{name}_s"
         for kind in ("response", "service")
@@ -76,7 +71,7 @@ def _rows(records: Iterable[Record]) -> Iterator[list[str]]:
             f"{record.took:.6g}",
             _cell(record.scenario),
             _cell(record.operation),
-            *(str(record.counts.get(name, 0)) for name in _COUNTS),
+            *(str(record.counts.get(name, 0)) for name in LOAD_COUNTS),
             *_times(record.response),
             *_times(record.service),
         ]

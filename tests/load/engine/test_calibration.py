@@ -8,7 +8,7 @@ import pytest
 
 from wavetank.errors import TargetError
 from wavetank.load.engine import calibration
-from wavetank.load.engine.calibration import SHARES, Ceiling, calibrate
+from wavetank.load.engine.calibration import SHARES, Ceiling, Lateness, calibrate
 from wavetank.load.plan import Arrivals
 
 pytestmark = pytest.mark.anyio
@@ -128,3 +128,28 @@ def test_ceiling_per_core_is_nothing_where_no_time_was_used() -> None:
         rate=5.0, cores=1, generator_cpu=0.0, echo_cpu=0.0, size=128, users=1
     )
     assert ceiling.rate_per_core == 0.0
+
+
+def test_ceiling_is_told_in_sentences() -> None:
+    """What was not measured is not said."""
+    ceiling = Ceiling(
+        rate=200_000,
+        cores=1,
+        generator_cpu=0.5,
+        echo_cpu=0.4,
+        size=128,
+        users=100,
+        lateness=(
+            Lateness(
+                share=0.25, rate=50_000, sent=50_000, p50=0.001, p99=0.002, max=0.01
+            ),
+            Lateness(share=0.5, rate=100_000, sent=0, p50=None, p99=None, max=None),
+        ),
+    )
+    first, second, *others = ceiling.sentences
+    assert first.startswith("200,000 messages/s of 128 bytes over 100 connections")
+    assert second.startswith("400,000 messages/s for each core")
+    assert others == [
+        "at 25% of that, 50,000 messages/s, 99 % are sent within 2.00 ms of when they "
+        "are due"
+    ]

@@ -82,6 +82,35 @@ class HurryingClock(VirtualClock):
         return super().now()
 
 
+def test_a_system_without_affinity_has_its_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only some systems tell which of them a process may use."""
+    assert coordinating.cores() >= 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert coordinating.cores() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert coordinating.cores() == 1
+
+
+@pytest.mark.anyio
+async def test_coordinator_hears_what_was_said_while_it_stood_still() -> None:
+    """Who is suspended wakes up behind a deadline: all may have been said before it.
+
+    It once took the workers of a load that had gone well for lost.
+    """
+    clock = HurryingClock()
+
+    def hurrying(message: ToWorker) -> Iterable[Answer]:
+        clock.is_hurrying = isinstance(message, Begin | Drain)
+        return sound(message)
+
+    result = await lead(ScriptedWorker(hurrying), clock=clock)
+    assert result.lost_workers == {}
+    assert result.complete
+
+
 # All goes well
 
 

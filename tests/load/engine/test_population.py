@@ -2,6 +2,8 @@
 
 from typing import cast
 
+import pytest
+
 from wavetank.dialects import Dialect
 from wavetank.load.engine.population import NEVER, Population
 from wavetank.load.engine.user import User
@@ -138,6 +140,7 @@ def test_population_gives_up_those_that_do_not_open(bench: Bench) -> None:
     assert repr(bench.loop) == "<Loop 0 descriptors>"
 
 
+@pytest.mark.hasty
 def test_population_gives_up_a_target_that_never_answers(bench: Bench) -> None:
     """Whoever connects in the middle of a load waits no longer than anyone."""
     made = population(bench, connect_within=5.0)
@@ -195,6 +198,7 @@ def test_population_is_over_once_everybody_is_lost(bench: Bench) -> None:
 # Growing and shrinking
 
 
+@pytest.mark.hasty
 def test_population_grows_and_shrinks_by_its_stages(bench: Bench) -> None:
     """The youngest leave, with a goodbye; who is asked again comes back."""
     made = population(bench, growing(1, 3, 1, 2))
@@ -415,6 +419,7 @@ def test_population_closes_everything(bench: Bench) -> None:
     assert all(guest.is_ended() for guest in bench.host.guests)
 
 
+@pytest.mark.hasty
 def test_fibonacci_goes_up_and_down_without_losing_anybody(bench: Bench) -> None:
     """A population of 1 to 5 and back closes the youngest, step by step."""
     stages = (

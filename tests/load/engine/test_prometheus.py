@@ -10,12 +10,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from wavetank.errors import UsageError
-from wavetank.evidence import Histogram
+from wavetank.evidence import LOAD_COUNTS, Histogram
 from wavetank.load.engine import prometheus
 from wavetank.load.engine.prometheus import BOUNDS, Figures, serve_figures
 from wavetank.load.exchange import Generator, Operation, Tally
 from wavetank.load.result import Moment
-from wavetank.load.totals import COUNTS
 
 DEADLINE = 20.0
 """Seconds after which a test gives up; nothing is measured against it."""
@@ -63,7 +62,7 @@ def value(
 REQUESTS = {"scenario": 'a "b"', "operation": "request"}
 
 
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", LOAD_COUNTS)
 def test_figures_add_up_each_count_over_the_seconds(count: str) -> None:
     """No count of a tally is left out, and a counter never goes back."""
     figures = Figures("00000000")
@@ -104,10 +103,11 @@ def test_figures_show_how_each_worker_fares() -> None:
             w1=Generator(cpu=0.9, lag=0.02, lateness=late, open=4, lost_connections=1),
         )
     )
-    figures.see(moment(1, w0=Generator(cpu=0.6, lag=0.03, open=2)))
+    figures.see(moment(1, w0=Generator(cpu=0.6, waited=0.25, lag=0.03, open=2)))
     first, second = {"worker": "0"}, {"worker": "1"}
     assert value(figures, "generator_cpu_ratio", first) == 0.6
     assert value(figures, "generator_cpu_ratio", second) == 0.9
+    assert value(figures, "generator_waited_ratio", first) == 0.25
     assert value(figures, "generator_lag_seconds", first) == 0.03
     assert value(figures, "connections", first) == 2
     assert value(figures, "connections_lost_total", second) == 1

@@ -263,8 +263,7 @@ def judge_consistent(result: LoadResult) -> list[Finding]:
 
 
 def _is_timed(tally: Tally) -> bool:
-    times = Times()
-    times.add(tally.response)
+    times = Times(tally.response)
     count = times.histogram.count if times.histogram else 0
     # Answers within the warm-up are counted, and not timed.
     return 0 < count <= tally.received + tally.duplicated
@@ -281,9 +280,8 @@ def parts_of(result: LoadResult) -> dict[str, float]:
         parts[GENERATOR] = own
     for tally in result.tallies:
         name = _PARTS.get(tally.operation)
-        times = Times()
         # A delivery has no service time of its own where others publish.
-        times.add(tally.service or tally.response)
+        times = Times(tally.service or tally.response)
         value = _percentile(times.histogram, 99)
         if name is not None and value is not None:
             parts[name] = max(value, parts.get(name, 0.0))

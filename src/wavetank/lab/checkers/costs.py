@@ -10,6 +10,9 @@ from wavetank.load.slopes import is_leak
 
 __all__ = ["growth", "judge_cost", "judge_leak", "judge_level", "judge_slowest"]
 
+SLACK = 5
+"""Descriptors and threads that a target may have more: a log file, a pool."""
+
 _NOT_OURS = "the lab did not start the target, and so cannot look into it"
 _GONE = "the target's process is gone"
 
@@ -70,7 +73,12 @@ def judge_cost(
 
 
 def judge_level(
-    title: str, before: Sampled | None, after: Sampled | None, field: str, *, slack: int
+    title: str,
+    before: Sampled | None,
+    after: Sampled | None,
+    field: str,
+    *,
+    slack: int = SLACK,
 ) -> Finding:
     """Judge whether there is no more of something than there was.
 

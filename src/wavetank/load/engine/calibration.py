@@ -89,6 +89,22 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
         """Messages/s for each core that the generator used."""
         return self.rate / self.generator_cpu if self.generator_cpu else 0.0
 
+    @property
+    def sentences(self) -> list[str]:
+        """What this machine can send, in words; what was not measured is left out."""
+        return [
+            f"{self.rate:,.0f} messages/s of {self.size} bytes over {self.users} "
+            "connections, each answered by our own echo and verified",
+            f"{self.rate_per_core:,.0f} messages/s for each core of the generator "
+            f"({self.generator_cpu:.2f} cores used, {self.echo_cpu:.2f} by the echo)",
+            *(
+                f"at {one.share:.0%} of that, {one.rate:,.0f} messages/s, 99 % are "
+                f"sent within {one.p99 * 1000:.2f} ms of when they are due"
+                for one in self.lateness
+                if one.p99 is not None
+            ),
+        ]
+
 
 async def calibrate(
     *,

@@ -39,6 +39,8 @@ _STARTING: Final = 20.0
 """Seconds that an interpreter may take to start on a busy machine."""
 _SLACK: Final = 10.0
 """Seconds that a worker may be behind what it was told, before it is lost."""
+_LAST_LOOK: Final = 0.1
+"""Seconds in which what was said in time is still heard."""
 _LEAVING: Final = 3.0
 """Seconds in which a worker that was told to leave may close its connections."""
 _MOST_UNHEARD: Final = 64
@@ -51,7 +53,7 @@ def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # pragma: no cover - macOS
+    return os.cpu_count() or 1
 
 
 def worker_count(plan: LoadPlan, most: int) -> int:
@@ -216,21 +218,23 @@ class Coordinator:
         deadline = self._clock.now() + within
         while muster.awaited(phase) and not (heeding and self._stop.is_set()):
             now = self._clock.now()
-            if now >= deadline:
+            if now < deadline:
+                await self._hear(min(deadline, muster.due_at) - now)
+            # subtle: who was suspended (Ctrl-Z) wakes up behind the deadline, and only
+            # then finds what was said before it.
+            elif not await self._hear(_LAST_LOOK):
                 for number in muster.awaited(phase):
                     word = phase.name.lower()
                     await self._lose(number, f"it had not {word} within {within:g} s")
-            else:
-                await self._hear(min(deadline, muster.due_at) - now)
             await self._show()
 
-    async def _hear(self, seconds: float) -> None:
-        """Take what is said next, if anything is before so many seconds are over."""
+    async def _hear(self, seconds: float) -> bool:
+        """Take what is said next; tell whether anything was in so many seconds."""
         try:
             async with asyncio.timeout(max(seconds, 0.0)):
                 said = await self._said.get()
         except TimeoutError:
-            return
+            return False
         if said.ending and said.worker in self._muster.awaited(Phase.DRAINED):
             await self._lose(said.worker, said.ending)
         elif said.line:
@@ -239,6 +243,7 @@ class Coordinator:
                 self._muster.hear(said.worker, message, self._clock.now())
             except ValueError as error:
                 await self._lose(said.worker, str(error))
+        return True
 
     async def _show(self) -> None:
         """Hand on the seconds that are over."""

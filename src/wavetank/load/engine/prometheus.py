@@ -139,6 +139,7 @@ class Figures(Collector):
     def _of_generators(self) -> Iterator[Metric]:
         rows = (
             ("generator_cpu_ratio", "Share of a core that a worker used.", "cpu"),
+            ("generator_waited_ratio", "Time that it waited for a core.", "waited"),
             ("generator_lag_seconds", "Longest turn of a worker's loop.", "lag"),
             ("connections", "Connections that are open.", "open"),
         )
