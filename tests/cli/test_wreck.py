@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from wavetank import wrecks
 from wavetank.cli.wreck import main
 from wavetank.errors import UsageError
-from wavetank.wrecks import WRECKS
+from wavetank.wrecks import ACCESS_WRECKS, FAULT_WRECKS, WRECKS, SoundServer
+
+EVERY = WRECKS | FAULT_WRECKS | ACCESS_WRECKS
 
 
 class Screen:
@@ -65,6 +68,27 @@ def test_wreck_prints_its_tls_port_too(
     options = ["--tls-port", "0", "--cert", str(cert), "--key", str(key)]
     assert main(["sound", "--handshake-timeout", "3", *options]) == 0
     assert re.search(r"/ws and wss://localhost:\d+/ws\n$", screen.text)
+
+
+def test_wreck_hands_its_options_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Logs in a file, times and a token go to whichever server it is."""
+    made = []
+
+    def run(server: SoundServer, *_: object, **__: object) -> int:
+        made.append(server)
+        return 0
+
+    monkeypatch.setattr(wrecks, "run", run)
+    for name in ("sound", *EVERY):
+        options = ["--ping-interval", "3", "--pong-timeout", "4", "--token", "secret"]
+        assert main([name, "--data", str(tmp_path / name), *options]) == 0
+        made[-1].store.close()
+        assert made[-1].liveness.interval == 3
+        assert made[-1].liveness.timeout == 4
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"sound", *EVERY} - {"forgets-but-keeps-epoch"}
 
 
 @pytest.mark.parametrize(

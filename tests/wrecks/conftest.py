@@ -153,9 +153,10 @@ async def connect() -> AsyncIterator[Start]:
         path: str | None = None,
         *,
         tls: ssl.SSLContext | None = None,
+        port: int | None = None,
         **changes: str | None,
     ) -> Raw:
-        port = server.tls_port if tls else server.port
+        port = port or (server.tls_port if tls else server.port)
         host = {"server_hostname": "localhost"} if tls else {}
         async with asyncio.timeout(DEADLINE):
             streams = await asyncio.open_connection("127.0.0.1", port, ssl=tls, **host)
@@ -240,3 +241,65 @@ async def round_trip(peer: Raw, topic: str = "check.round") -> None:
 def whole() -> Callable[[Raw], Awaitable[None]]:
     """Return the plain round trip that every wreck is good for."""
     return round_trip
+
+
+async def events(peer: Raw) -> list[tuple[int, Any]]:
+    """Return number and payload of all events up to the answer to a question."""
+    id_ = peer.command("ping")
+    seen = []
+    while (message := await peer.message()).get("id") != id_:
+        if message["type"] == "event":
+            seen.append((message["seq"], message["data"]))
+    return seen
+
+
+@pytest.fixture
+def heard() -> Callable[[Raw], Awaitable[list[tuple[int, Any]]]]:
+    """Return what reads a peer's events, up to the answer to a question."""
+    return events
+
+
+@pytest.fixture
+def published(greeted: Start) -> Start:
+    """Publish numbers from 1 on, each acknowledged; return the last reply."""
+
+    async def published(
+        server: SoundServer, count: int, topic: str = "t"
+    ) -> dict[str, Any]:
+        speaker: Raw = await greeted(server)
+        reply: dict[str, Any] = {}
+        for number in range(1, count + 1):
+            reply = await speaker.done("publish", topic=topic, data=f"n-{number}")
+        return reply
+
+    return published
+
+
+def widen(sock: Any, size: int) -> None:
+    """Set how much the system keeps of what is sent, or has come."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+@pytest.fixture
+def stuck(greeted: Start) -> Start:
+    """Subscribe a peer to ``t`` that reads no more, over a narrow connection."""
+
+    async def stuck(server: SoundServer) -> Raw:
+        peer: Raw = await greeted(server)
+        await peer.done("subscribe", topic="t")
+        widen(list(server.open)[-1].transport.get_extra_info("socket"), 16_384)
+        widen(peer.writer.get_extra_info("socket"), 16_384)
+        return peer
+
+    return stuck
+
+
+@pytest.fixture
+def relieved() -> Callable[[Raw], None]:
+    """Let a peer that was stuck take more at once, so that it has all soon."""
+
+    def relieved(peer: Raw) -> None:
+        widen(peer.writer.get_extra_info("socket"), 1_048_576)
+
+    return relieved

@@ -100,6 +100,11 @@ class Owner:
         elif isinstance(unit, Violation):
             connection.fail(unit.code, unit.reason)
 
+    def on_slow(self, connection: Connection) -> None:
+        """Hang up."""
+        self.told.append("slow")
+        connection.close(4108)
+
     def on_lost(self, connection: Connection, error: Exception | None) -> None:
         """Keep it."""
         self.told.append("lost")
@@ -222,16 +227,33 @@ async def test_connection_reads_no_more_from_a_peer_that_does_not_read() -> None
     connection.disarm()
 
 
-async def test_connection_cuts_a_peer_that_lets_too_much_pile_up() -> None:
-    """Beyond the bound of unsent bytes the connection is cut, and stays silent."""
-    connection, _, transport = made()
+async def test_connection_tells_of_a_peer_that_lets_too_much_pile_up() -> None:
+    """Beyond the bound of unsent bytes the owner is told, once, and may hang up."""
+    connection, owner, transport = made()
     connection.data_received(REQUEST)
-    transport.unsent = module.MAX_UNSENT + 1
+    transport.unsent = module.MAX_UNSENT
     connection.send(Opcode.TEXT, b"one")
-    before = transport.written
+    assert "slow" not in owner.told
+    transport.unsent += 1
     connection.send(Opcode.TEXT, b"two")
-    assert transport.log == ["abort"]
+    assert owner.told[-1] == "slow"
+    before = transport.written
+    assert before.endswith(b"\x88\x02\x10\x0c")
+    connection.send(Opcode.TEXT, b"three")
     assert transport.written == before
+    connection.disarm()
+
+
+async def test_connection_knows_whether_a_message_is_half_there() -> None:
+    """From the first byte of a frame to the last one of its message."""
+    connection, _, _ = made()
+    assert not connection.is_half
+    connection.data_received(REQUEST)
+    frame = encode_frame(Opcode.TEXT, b"whole", mask=b"mask")
+    connection.data_received(frame[:3])
+    assert connection.is_half
+    connection.data_received(frame[3:])
+    assert not connection.is_half
 
 
 async def test_connection_tells_a_head_that_took_too_long(start: Any) -> None:

@@ -74,3 +74,16 @@ async def test_listener_that_stops_ends_every_connection(
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", server.port)
     assert not await half.reader.read()
+
+
+async def test_listener_that_crashes_leaves_without_a_word(
+    start: Any, connect: Any
+) -> None:
+    """Everybody is cut, and who runs it is told that it was the server itself."""
+    server = await start()
+    peers = [await connect(server, "/echo") for _ in range(2)]
+    server.crash()
+    assert server.has_crashed
+    assert server.ended.is_set()
+    for peer in peers:
+        assert await peer.ended()

@@ -92,7 +92,7 @@ async def test_half_a_message_is_let_go_of(
     peer = await connect(server, "/echo")
     connection = only(server)
     peer.send(Opcode.TEXT, b"Hel", fin=False)
-    await until(lambda: patience._is_half(connection))
+    await until(lambda: connection.is_half)
     server.look(connection)
     peer.send(Opcode.PONG)
     await until(lambda: not server._silent)
@@ -108,7 +108,7 @@ async def test_a_message_that_goes_on_is_not_let_go_of(
     peer = await connect(server, "/echo")
     connection = only(server)
     peer.send(Opcode.TEXT, b"Hel", fin=False)
-    await until(lambda: patience._is_half(connection))
+    await until(lambda: connection.is_half)
     server.look(connection)
     assert (await peer.frame()).opcode == Opcode.PING
     peer.send(Opcode.PONG)

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -389,3 +390,121 @@ async def test_server_full_of_topics_says_that_it_is_unavailable(
     await peer.done("publish", topic="a", data=1)
     reply = await peer.done("publish", topic="b", data=1)
     assert (reply["code"], reply["retryable"]) == ("unavailable", True)
+
+
+# Over a restart
+
+
+async def test_server_with_a_file_knows_its_positions_again(
+    start: Any, greeted: Any, published: Any, heard: Any, tmp_path: Path
+) -> None:
+    """A resume holds in the next life; without a file that has another epoch."""
+    server = await start(data=tmp_path / "log")
+    last = await published(server, 3)
+    await server.stop()
+    server = await start(data=tmp_path / "log")
+    peer = await greeted(server)
+    since = {"epoch": last["epoch"], "seq": 2}
+    reply = await peer.done("subscribe", topic="t", since=since)
+    assert (reply["recovered"], reply["seq"]) == (True, 3)
+    assert await heard(peer) == [(3, "n-3")]
+    peer = await greeted(await start())
+    reply = await peer.done("subscribe", topic="t", since=since)
+    assert (reply["recovered"], reply["reason"]) == (False, "epoch_changed")
+
+
+async def test_publication_that_cannot_be_written_is_refused(
+    start: Any, greeted: Any, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is worth another try, and nobody hears of it."""
+    server = await start()
+    peer = await greeted(server)
+    await peer.done("subscribe", topic="t")
+
+    def append(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.store, "append", append)
+        reply = await peer.done("publish", topic="t", data=1)
+    assert (reply["code"], reply["retryable"]) == ("unavailable", True)
+    assert "No space" in reply["message"]
+    assert await heard(peer) == []
+    assert server.status()["published"] == 0
+
+
+# Pings and heartbeats
+
+
+async def test_ping_comes_with_a_heartbeat_of_what_has_moved(
+    start: Any, greeted: Any, published: Any, heard: Any
+) -> None:
+    """Tops are told once, behind their events; an echo gets none."""
+    server = await start(ping_interval=3600.0)
+    peer = await greeted(server)
+    (connection,) = server.open
+    await peer.done("subscribe", topic="t")
+    await peer.done("subscribe", topic="quiet")
+    await published(server, 2)
+    assert len(await heard(peer)) == 2
+    tag = f"{server.store.log('t').top.tag:08x}"
+    for tops in ({"t": [2, tag]}, {}):
+        server.ping(connection)
+        assert (await peer.frame()).opcode == Opcode.PING
+        heartbeat = await peer.message()
+        assert heartbeat["type"] == "heartbeat"
+        assert heartbeat["tops"] == tops
+    peer.send(Opcode.PONG)
+    assert (await peer.done("ping"))["type"] == "pong"
+    assert repr(server.liveness) == "<Liveness of=2 waiting=0>"
+
+
+async def test_echo_is_pinged_and_told_nothing_else(start: Any, connect: Any) -> None:
+    """There is nothing to tell; a welcome says how often pings come."""
+    server = await start(ping_interval=7.5)
+    peer = await connect(server, "/echo")
+    (connection,) = server.open
+    server.ping(connection)
+    assert (await peer.frame()).opcode == Opcode.PING
+    peer.send(Opcode.TEXT, b"back")
+    assert await peer.text() == "back"
+    peer = await connect(server, "/ws")
+    assert (await peer.message())["ping_interval_ms"] == 7500
+
+
+def test_heartbeat_names_a_bounded_number_of_tops() -> None:
+    """What does not fit comes with the next one."""
+    server = SoundServer()
+    told = dict.fromkeys((f"t.{number}" for number in range(100)), 0)
+    for topic in told:
+        server.store.append(topic, b"1", 0.0)
+    assert [len(server.tops(told)) for _ in range(3)] == [64, 36, 0]
+
+
+# Rights
+
+
+async def test_private_topics_are_for_those_who_bring_the_token(
+    start: Any, connect: Any
+) -> None:
+    """Others may neither read nor write there; a wrong token is refused at once."""
+    server = await start(token="secret")
+    owner = await connect(server, "/ws", Authorization="Bearer secret")
+    assert (await owner.message())["auth"] == "accepted"
+    assert (await owner.done("publish", topic="private.a", data=1))["seq"] == 1
+    stranger = await connect(server, "/ws")
+    assert (await stranger.message())["auth"] == "none"
+    for command in ("subscribe", "publish"):
+        reply = await stranger.done(command, topic="private.a", data=1)
+        assert reply["code"] == "topic_forbidden"
+    assert (await stranger.done("publish", topic="private", data=1))["seq"] == 1
+    liar = await connect(server)
+    liar.ask("/ws", Authorization="Bearer guess")
+    head = await liar.head()
+    assert "401" in head.partition("\r\n")[0]
+    assert "WWW-Authenticate: Bearer" in head
+    # Where there is no token, any is as good as none.
+    peer = await connect(await start(), "/ws", Authorization="Bearer guess")
+    assert (await peer.message())["auth"] == "none"
+    reply = await peer.done("subscribe", topic="private.a")
+    assert reply["code"] == "topic_forbidden"

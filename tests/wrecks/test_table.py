@@ -6,8 +6,18 @@ from typing import Any
 import pytest
 
 from wavetank.errors import UsageError
-from wavetank.wrecks import SOUND, WRECKS, SoundServer, find
+from wavetank.wrecks import (
+    ACCESS_WRECKS,
+    FAULT_WRECKS,
+    SOUND,
+    WRECKS,
+    SoundServer,
+    find,
+    patience,
+)
 from wavetank.wrecks.frames import Deflating
+
+NEVER = 3600.0
 
 CHECKS = {
     "basics": {
@@ -44,6 +54,26 @@ CHECKS = {
     },
 }
 
+FAULT_CHECKS = {
+    "fault_tolerance": {
+        *("dashboard_offline_at_start", "dashboard_crash", "network_partition"),
+        *("queue_overflow", "rapid_reconnection"),
+    },
+    "self_healing": {
+        *("connection_recovery", "server_restart", "ssl_fallback"),
+        *("memory_recovery", "error_resilience"),
+    },
+    "message_flow": {"schemas", "ordering", "integrity", "end_to_end"},
+    "edge_cases": {
+        *("invalid_message_format", "message_size_limit", "ssl_errors"),
+        *("concurrent_access", "error_recovery", "state_transitions"),
+        *("memory_management", "connection_limits"),
+    },
+    "full_cycle": {"trading_cycle"},
+}
+
+EVERY = WRECKS | FAULT_WRECKS | ACCESS_WRECKS
+
 
 def test_every_check_has_a_wreck() -> None:
     """No check is left that has never been seen to fail; no wreck names another."""
@@ -51,13 +81,22 @@ def test_every_check_has_a_wreck() -> None:
     assert {wreck.check for wreck in WRECKS.values()} == owed
 
 
+def test_every_check_of_faults_has_a_wreck() -> None:
+    """Those of the suites of faults and delivery have theirs, too."""
+    checks = FAULT_CHECKS.items()
+    owed = {f"{suite}.{check}" for suite, names in checks for check in names}
+    assert {wreck.check for wreck in FAULT_WRECKS.values()} == owed
+
+
 def test_every_wreck_has_a_name_a_server_and_a_sentence() -> None:
     """Names are kebab-case, servers are used once, sentences end."""
-    for name, wreck in WRECKS.items():
+    for name, wreck in EVERY.items():
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
         assert re.fullmatch(r"[A-Z].*\.", wreck.fault)
         assert issubclass(wreck.server, SoundServer)
-    assert len({wreck.server for wreck in WRECKS.values()}) == len(WRECKS)
+    assert len({wreck.server for wreck in EVERY.values()}) == len(EVERY)
+    for table in (WRECKS, FAULT_WRECKS, ACCESS_WRECKS):
+        assert all(EVERY[name] is table[name] for name in table)
 
 
 def test_find_returns_the_server_of_a_name() -> None:
@@ -76,8 +115,16 @@ def test_find_refuses_an_unknown_name_with_the_nearest(name: str, hint: str) -> 
         find(name)
 
 
+@pytest.fixture
+def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no server lose its patience with a machine that stands still."""
+    monkeypatch.setattr(patience, "_HANDSHAKE", NEVER)
+    monkeypatch.setattr(patience, "_LOOK_EVERY", NEVER)
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", [SOUND, *WRECKS])
+@pytest.mark.usefixtures("time_enough")
+@pytest.mark.parametrize("name", [SOUND, *EVERY])
 async def test_wreck_is_ready_and_good_for_a_plain_round_trip(
     start: Any, connect: Any, whole: Any, name: str
 ) -> None:
@@ -89,7 +136,8 @@ async def test_wreck_is_ready_and_good_for_a_plain_round_trip(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", [SOUND, *WRECKS])
+@pytest.mark.usefixtures("time_enough")
+@pytest.mark.parametrize("name", [SOUND, *EVERY])
 async def test_wreck_survives_a_peer_that_sends_nonsense(
     start: Any, connect: Any, name: str
 ) -> None:

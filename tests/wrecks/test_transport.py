@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from wavetank.wrecks.transport import ForeignCertificate, TlsGarbage
+from wavetank.wrecks import SoundServer
+from wavetank.wrecks.transport import (
+    ForeignCertificate,
+    PlainTextOnTlsPort,
+    TlsErrorEndsListener,
+    TlsGarbage,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -33,3 +39,68 @@ async def test_wreck_answers_tls_with_something_else(
         await connect(server, tls=trusting)
     peer = await connect(server, "/ws")
     assert (await peer.message())["type"] == "welcome"
+
+
+@pytest.mark.parametrize("kind", [SoundServer, PlainTextOnTlsPort])
+async def test_wreck_speaks_plain_text_on_the_tls_port(
+    start: Any,
+    connect: Any,
+    certificate: dict[str, Any],
+    trusting: ssl.SSLContext,
+    kind: Any,
+) -> None:
+    """Who asks in plain text is served in plain text; TLS is sound beside it."""
+    server = await start(kind, tls_port=0, **certificate)
+    plain = await connect(server, port=server.tls_port)
+    plain.ask("/ws")
+    if kind is PlainTextOnTlsPort:
+        assert "101" in (await plain.head()).partition("\r\n")[0]
+        assert (await plain.message())["type"] == "welcome"
+    else:
+        with pytest.raises((OSError, EOFError)):
+            await plain.head()
+    peer = await connect(server, "/ws", tls=trusting)
+    assert (await peer.message())["type"] == "welcome"
+
+
+@pytest.mark.parametrize("kind", [SoundServer, TlsErrorEndsListener])
+async def test_wreck_takes_nobody_after_a_failed_handshake(
+    start: Any,
+    connect: Any,
+    certificate: dict[str, Any],
+    trusting: ssl.SSLContext,
+    kind: Any,
+) -> None:
+    """Before it all are served, and those who go without a word are no failure."""
+    server = await start(kind, tls_port=0, **certificate)
+    silent = await connect(server, port=server.tls_port)
+    silent.writer.close()
+    peer = await connect(server, "/ws", tls=trusting)
+    assert (await peer.message())["type"] == "welcome"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await connect(server, tls=ssl.create_default_context())
+    if kind is SoundServer:
+        await connect(server, "/ws", tls=trusting)
+    else:
+        with pytest.raises((OSError, EOFError)):
+            await connect(server, "/ws", tls=trusting)
+    assert (await peer.done("ping"))["type"] == "pong"
+    await connect(server, "/ws")
+
+
+async def test_wreck_leaves_handshakes_that_never_come(
+    start: Any, connect: Any, certificate: dict[str, Any], trusting: ssl.SSLContext
+) -> None:
+    """Silence ends with its deadline, and with the server."""
+    hasty = await start(
+        TlsErrorEndsListener, tls_port=0, handshake_timeout=0.05, **certificate
+    )
+    peer = await connect(hasty, port=hasty.tls_port)
+    assert await peer.ended()
+    assert not hasty.has_failed
+    server = await start(TlsErrorEndsListener, tls_port=0, **certificate)
+    peer = await connect(server, port=server.tls_port)
+    other = await connect(server, "/ws", tls=trusting)
+    assert (await other.message())["type"] == "welcome"
+    await server.stop()
+    assert await peer.ended()

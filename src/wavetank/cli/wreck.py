@@ -18,8 +18,8 @@ def main(argv: list[str]) -> int:
         0; 1 where the wreck died by itself, which is the fault of one of them.
 
     Raises:
-        UsageError: If the name is unknown, a port is taken, or a certificate
-            is missing or cannot be used.
+        UsageError: If the name is unknown, a port is taken, or a certificate or
+            the file of the logs cannot be used.
     """
     options = _parser().parse_args(argv)
     from wavetank.wrecks import SoundServer, find, run
@@ -28,7 +28,13 @@ def main(argv: list[str]) -> int:
         print(_table())
         return 0
     _check(options)
-    server = find(options.name)(handshake_timeout=options.handshake_timeout)
+    server = find(options.name)(
+        handshake_timeout=options.handshake_timeout,
+        data=options.data,
+        ping_interval=options.ping_interval,
+        pong_timeout=options.pong_timeout,
+        token=options.token,
+    )
 
     def announce(server: SoundServer) -> None:
         urls = [f"ws://127.0.0.1:{server.port}/ws"]
@@ -68,6 +74,30 @@ def _parser() -> argparse.ArgumentParser:
         default=10.0,
         metavar="SECONDS",
         help="longest opening handshake (default: 10)",
+    )
+    parser.add_argument(
+        "--ping-interval",
+        type=_seconds,
+        default=20.0,
+        metavar="SECONDS",
+        help="from one ping to the next (default: 20)",
+    )
+    parser.add_argument(
+        "--pong-timeout",
+        type=_seconds,
+        default=20.0,
+        metavar="SECONDS",
+        help="what a pong may take; then the peer is gone (default: 20)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="keep the topics' logs in a file, over a restart (default: in memory)",
+    )
+    parser.add_argument(
+        "--token",
+        help="who brings it may use the topics below 'private.' (default: nobody)",
     )
     return parser
 

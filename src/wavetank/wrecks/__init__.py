@@ -6,7 +6,14 @@ The room refuses to know the hub and the lab: it shares nothing with them but
 
 from wavetank.wrecks.run import run
 from wavetank.wrecks.sound import SoundServer
-from wavetank.wrecks.table import SOUND, WRECKS, Wreck, find
+from wavetank.wrecks.table import (
+    ACCESS_WRECKS,
+    FAULT_WRECKS,
+    SOUND,
+    WRECKS,
+    Wreck,
+    find,
+)
 
 __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     # run
@@ -14,6 +21,8 @@ __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     # sound
     "SoundServer",
     # table
+    "ACCESS_WRECKS",
+    "FAULT_WRECKS",
     "SOUND",
     "WRECKS",
     "Wreck",

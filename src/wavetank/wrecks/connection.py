@@ -12,6 +12,7 @@ from wavetank.wire import (
     Control,
     HeadReader,
     Message,
+    MessageReader,
     Opcode,
     Refusal,
     Request,
@@ -33,7 +34,7 @@ __all__ = [
 LINGER = 2.0
 """Seconds that the peer has to end a connection that is done for us."""
 MAX_UNSENT = 16 * 1_048_576
-"""Bytes that may wait for a slow peer; beyond them it is cut."""
+"""Bytes that may wait for a slow peer; beyond them its owner is told."""
 
 _TLS_LINGER = 0.25
 
@@ -69,6 +70,10 @@ class Owner(Protocol):
         """Do what a message, a control frame, a close or a violation asks for."""
         ...
 
+    def on_slow(self, connection: "Connection") -> None:
+        """Decide about a peer that more waits for than may."""
+        ...
+
     def on_lost(self, connection: "Connection", error: Exception | None) -> None:
         """Forget a connection; ``error`` says that it did not end in peace."""
         ...
@@ -89,6 +94,7 @@ class Connection(asyncio.Protocol):
         self.reader: Reader | None = None
         self.is_closing = False
         self.is_done = False
+        self.is_trusted = False
         self.transport: asyncio.Transport
         self.deadline: asyncio.TimerHandle | None = None
         self._owner = owner
@@ -99,6 +105,12 @@ class Connection(asyncio.Protocol):
         """Show who it is and how far it got."""
         state = "done" if self.is_done else "closing" if self.is_closing else "open"
         return f"<Connection {self.name} {self.path or 'no head yet'} {state}>"
+
+    @property
+    def is_half(self) -> bool:
+        """Whether a message, or a frame, has begun and not ended."""
+        reader = self.reader
+        return isinstance(reader, MessageReader) and any(reader.statistics().values())
 
     # What the loop calls
 
@@ -149,8 +161,9 @@ class Connection(asyncio.Protocol):
         if self.is_closing or self.is_done or self.transport.is_closing():
             return
         self.transport.write(encode_frame(opcode, payload))
-        if self.transport.get_write_buffer_size() > MAX_UNSENT:
-            self.transport.abort()
+        is_last = opcode == Opcode.CLOSE
+        if self.transport.get_write_buffer_size() > MAX_UNSENT and not is_last:
+            self._owner.on_slow(self)
 
     def close(self, code: int, reason: str = "") -> None:
         """Start the closing handshake; the peer has LINGER seconds to answer."""

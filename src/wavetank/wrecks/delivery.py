@@ -7,8 +7,8 @@ import asyncio
 import json
 import re
 import struct
+from typing import Any
 
-from wavetank.clock import Clock
 from wavetank.wire import Opcode
 from wavetank.wrecks.commands import Command
 from wavetank.wrecks.connection import Connection
@@ -119,10 +119,8 @@ class SwappedNeighbours(SoundServer):
     would be lost, which is another fault.
     """
 
-    def __init__(
-        self, *, handshake_timeout: float = 10.0, clock: Clock | None = None
-    ) -> None:
-        super().__init__(handshake_timeout=handshake_timeout, clock=clock)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.held: dict[str, tuple[Connection, Entry]] = {}
 
     def deliver(self, topic: str, entry: Entry) -> None:

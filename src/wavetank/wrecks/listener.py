@@ -131,6 +131,13 @@ class Listener(abc.ABC):
         name = f"c-{next(self._names)}"
         return Connection(self, name, handshake_timeout=self.handshake_timeout)
 
+    def crash(self) -> None:
+        """End everything without a word, as a program that dies does."""
+        for connection in list(self.connected):
+            connection.transport.abort()
+        self.has_crashed = True
+        self.ended.set()
+
     def on_connected(self, connection: Connection) -> None:
         """Remember the connection, to be able to end it."""
         self.connected[connection] = None
@@ -145,6 +152,10 @@ class Listener(abc.ABC):
     @abc.abstractmethod
     def on_head(self, connection: Connection, head: Head | None) -> None:
         """Answer a request head; None is a head that is not complete yet."""
+
+    @abc.abstractmethod
+    def on_slow(self, connection: Connection) -> None:
+        """Decide about a peer that more waits for than may."""
 
     @abc.abstractmethod
     def on_unit(self, connection: Connection, unit: Unit) -> None:

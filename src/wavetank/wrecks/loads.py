@@ -212,10 +212,7 @@ class DiesAfter300(SoundServer):
         super().push(connection, opcode, payload)
         self.pushed += 1
         if self.pushed == 300:
-            for one in list(self.connected):
-                one.transport.abort()
-            self.has_crashed = True
-            self.ended.set()
+            self.crash()
 
 
 # Count

@@ -128,6 +128,9 @@ class Store:
             self._bytes -= size
         return entry
 
+    def close(self) -> None:
+        """Let go of what keeps it, which here is nothing."""
+
     def __repr__(self) -> str:
         """Show how much is retained."""
         return (

@@ -8,7 +8,6 @@ import collections
 import re
 from typing import Any
 
-from wavetank.clock import Clock
 from wavetank.wire import (
     Control,
     MessageLimits,
@@ -125,10 +124,7 @@ class DiesOnTooBig(SoundServer):
         if violation.code != 1009:
             super().on_violation(connection, violation)
             return
-        for one in list(self.connected):
-            one.transport.abort()
-        self.has_crashed = True
-        self.ended.set()
+        self.crash()
 
 
 # Messages on their way back
@@ -148,10 +144,8 @@ class CutAt4096(SoundServer):
 class EveryFiftiethLost(SoundServer):
     """Of the messages to one connection, every fiftieth is not sent."""
 
-    def __init__(
-        self, *, handshake_timeout: float = 10.0, clock: Clock | None = None
-    ) -> None:
-        super().__init__(handshake_timeout=handshake_timeout, clock=clock)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.pushed: collections.Counter[Connection] = collections.Counter()
 
     def leave(self, connection: Connection) -> None:

@@ -4,12 +4,11 @@ They refuse to know what is said on a connection.
 """
 
 import asyncio
+from typing import Any
 
-from wavetank.clock import Clock
 from wavetank.wire import (
     Closing,
     Control,
-    MessageReader,
     Opcode,
     Request,
     encode_close,
@@ -24,27 +23,18 @@ _LOOK_EVERY = 0.5
 """Seconds from one ping to the next; a pong, and the rest of a message, has as long."""
 
 
-def _is_half(connection: Connection) -> bool:
-    """Tell whether a message, or a frame, has begun and not ended."""
-    reader = connection.reader
-    return isinstance(reader, MessageReader) and any(reader.statistics().values())
-
-
 class Eager(SoundServer):
     """A sound server that lets go of whatever stalls, and of it very soon.
 
     Args:
         handshake_timeout: Seconds that an opening handshake may take; no more than
             a moment.
-        clock: Where times come from.
+        options: As the sound server has them.
     """
 
-    def __init__(
-        self, *, handshake_timeout: float = 10.0, clock: Clock | None = None
-    ) -> None:
-        super().__init__(
-            handshake_timeout=min(handshake_timeout, _HANDSHAKE), clock=clock
-        )
+    def __init__(self, *, handshake_timeout: float = 10.0, **options: Any) -> None:
+        handshake_timeout = min(handshake_timeout, _HANDSHAKE)
+        super().__init__(handshake_timeout=handshake_timeout, **options)
         self._looks: dict[Connection, asyncio.TimerHandle] = {}
         self._silent: set[Connection] = set()
         self._half: set[Connection] = set()
@@ -61,10 +51,10 @@ class Eager(SoundServer):
         self._half.discard(connection)
         if connection in self._silent:
             self.let_go(connection, 1011, "no pong came")
-        elif was_half and _is_half(connection):
+        elif was_half and connection.is_half:
             self.let_go(connection, 1008, "the rest of the message did not come")
         else:
-            if _is_half(connection):
+            if connection.is_half:
                 self._half.add(connection)
             self._silent.add(connection)
             connection.send(Opcode.PING, b"")
@@ -143,11 +133,11 @@ class HalfFrameBlocks(SoundServer):
 
     def on_data(self, connection: Connection) -> None:
         """Read from one alone, for as long as its message is not complete."""
-        if self.half is None and _is_half(connection):
+        if self.half is None and connection.is_half:
             self.half = connection
             for other in self._others():
                 other.transport.pause_reading()
-        elif connection is self.half and not _is_half(connection):
+        elif connection is self.half and not connection.is_half:
             self._release()
 
     def on_lost(self, connection: Connection, error: Exception | None) -> None:

@@ -4,8 +4,10 @@ Each decision is a method of its own, so that a wreck overrides exactly one. It
 refuses to know the wrecks.
 """
 
+import collections
 import json
 import secrets
+from pathlib import Path
 from typing import Any
 
 from wavetank.clock import Clock, SystemClock
@@ -21,7 +23,6 @@ from wavetank.wire import (
     Upgrade,
     Violation,
     encode_refusal,
-    encode_response,
     judge_request,
     switching_protocols,
 )
@@ -33,13 +34,17 @@ from wavetank.wrecks.commands import (
     read_command,
 )
 from wavetank.wrecks.connection import Connection, Head, Reader, Unit
+from wavetank.wrecks.durable import FileStore
 from wavetank.wrecks.listener import Listener
+from wavetank.wrecks.liveness import Liveness
 from wavetank.wrecks.log import Entry, Log, Store
+from wavetank.wrecks.pages import answer
 
 __all__ = [
     "MAX_FRAGMENTS",
     "MAX_MESSAGE",
     "MAX_TOPICS",
+    "PRIVATE",
     "SUBPROTOCOL",
     "SoundServer",
 ]
@@ -51,9 +56,19 @@ MAX_TOPICS = 128
 """Topics that one connection may be subscribed to."""
 MAX_FRAGMENTS = 16_384
 """Frames that one message may come in."""
+PRIVATE = "private."
+"""What the topics begin with that are for those who bring the token."""
 
-# Neither pings nor heartbeats are sent here; nobody waits a day for them.
-_NO_PINGS = 86_400_000
+_SLOW_LINGER = 10.0
+"""Seconds in which a slow consumer may still come to read why it was cut off."""
+_MOST_TOPS = 64
+"""Topics that one heartbeat names."""
+_LIMITS = {
+    "message_bytes": MAX_MESSAGE,
+    "payload_bytes": MAX_PAYLOAD,
+    "topics": MAX_TOPICS,
+    **dict.fromkeys(("commands_per_s", "publish_per_s", "first_command_ms")),
+}
 _UNSUPPORTED = Fault(
     id=None,
     code="protocol_unsupported",
@@ -68,17 +83,39 @@ class SoundServer(Listener):
     Args:
         handshake_timeout: Seconds that an opening handshake may take.
         clock: Where times come from.
+        data: A file that keeps the logs over a restart; None forgets them.
+        ping_interval: Seconds from one ping to the next.
+        pong_timeout: Seconds that a pong may take; without it the peer is gone.
+        token: What opens the topics below ``private.``; None leaves them closed.
+
+    Attributes:
+        open: The WebSocket connections, oldest first.
+        store: The logs of the topics.
+        counts: What has happened, counted; the status page shows it.
     """
 
     def __init__(
-        self, *, handshake_timeout: float = 10.0, clock: Clock | None = None
+        self,
+        *,
+        handshake_timeout: float = 10.0,
+        clock: Clock | None = None,
+        data: Path | None = None,
+        ping_interval: float = 20.0,
+        pong_timeout: float = 20.0,
+        token: str | None = None,
     ) -> None:
         super().__init__(handshake_timeout=handshake_timeout)
         self.open: dict[Connection, None] = {}
-        self.store = Store(epoch=secrets.token_urlsafe(6))
+        self.store = self.make_store(data)
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.liveness = Liveness(
+            self.ping, self.on_silent, interval=ping_interval, timeout=pong_timeout
+        )
         self._clock = clock or SystemClock()
+        self._token = token
         self._subscribers: dict[str, dict[Connection, None]] = {}
-        self._topics: dict[Connection, dict[str, None]] = {}
+        # Of each topic the number that its subscriber was told last to be the top.
+        self._topics: dict[Connection, dict[str, int]] = {}
 
     def __repr__(self) -> str:
         """Show where it listens and how many it serves."""
@@ -86,6 +123,19 @@ class SoundServer(Listener):
             f"<{type(self).__name__} port={self.port} tls_port={self.tls_port} "
             f"open={len(self.open)}>"
         )
+
+    def make_store(self, data: Path | None) -> Store:
+        """Return the logs of a server that starts: those of a file, or new ones.
+
+        New ones have an epoch of their own: positions of another life mean nothing.
+        """
+        epoch = secrets.token_urlsafe(6)
+        return Store(epoch) if data is None else FileStore(data, epoch=epoch)
+
+    async def stop(self) -> None:
+        """Stop, and let go of the logs."""
+        await super().stop()
+        self.store.close()
 
     # Opening handshake and HTTP
 
@@ -102,15 +152,16 @@ class SoundServer(Listener):
 
     def page(self, request: Request) -> bytes:
         """Return the response to a plain HTTP request."""
-        if request.path not in {"/healthz", "/api/websocket/status"}:
-            return encode_refusal(Refusal(404, f"there is nothing at {request.path}"))
-        if request.method != "GET":
-            allowed = (("Allow", "GET"),)
-            return encode_refusal(Refusal(405, "only GET is served here", allowed))
-        if request.path == "/healthz":
-            return _page("ok\n", "text/plain")
-        status = {"connections": {"open": self.open_count()}}
-        return _page(json.dumps(status), "application/json")
+        return answer(request, self.status())
+
+    def status(self) -> dict[str, Any]:
+        """Return what the status page says."""
+        counted = {name: self.counts[name] for name in ("opened", "slow", "silent")}
+        return {
+            "connections": {"open": self.open_count(), **counted},
+            "subscriptions": sum(map(len, self._topics.values())),
+            "published": self.counts["published"],
+        }
 
     def open_count(self) -> int:
         """Return how many WebSocket connections are open."""
@@ -122,9 +173,12 @@ class SoundServer(Listener):
         if isinstance(judged, Refusal):
             connection.answer(encode_refusal(judged))
             return
-        answer = switching_protocols(judged)
-        connection.upgrade(answer, request.path, self.make_reader())
+        response = switching_protocols(judged)
+        connection.upgrade(response, request.path, self.make_reader())
         self.open[connection] = None
+        self.counts["opened"] += 1
+        self.liveness.watch(connection)
+        connection.is_trusted = self.is_trusted(request)
         if request.path != "/ws":
             return
         if judged.offered and judged.subprotocol is None:
@@ -135,8 +189,16 @@ class SoundServer(Listener):
 
     def judge(self, request: Request) -> Upgrade | Refusal:
         """Decide whether a request is a good opening handshake (RFC 6455 4.2)."""
+        is_asked = self._token is not None and "Authorization" in request.headers
+        if is_asked and not self.is_trusted(request):
+            return Refusal(401, "a wrong token", (("WWW-Authenticate", "Bearer"),))
         spoken = (SUBPROTOCOL,) if request.path == "/ws" else ()
         return judge_request(request, subprotocols=spoken)
+
+    def is_trusted(self, request: Request) -> bool:
+        """Tell whether somebody brings the token."""
+        brought = request.headers.all("Authorization")
+        return self._token is not None and brought == (f"Bearer {self._token}",)
 
     def make_reader(self) -> Reader:
         """Return the reader of a new WebSocket connection (RFC 6455 5.1)."""
@@ -158,16 +220,9 @@ class SoundServer(Listener):
             "node": "sound",
             "version": "1",
             "ts": self.now_ms(),
-            "auth": "none",
-            "ping_interval_ms": _NO_PINGS,
-            "limits": {
-                "message_bytes": MAX_MESSAGE,
-                "payload_bytes": MAX_PAYLOAD,
-                "topics": MAX_TOPICS,
-                "commands_per_s": None,
-                "publish_per_s": None,
-                "first_command_ms": None,
-            },
+            "auth": "accepted" if connection.is_trusted else "none",
+            "ping_interval_ms": round(self.liveness.interval * 1000),
+            "limits": _LIMITS,
             "features": ["recovery"],
         }
 
@@ -195,9 +250,11 @@ class SoundServer(Listener):
             self.on_command(connection, read_command(message.text))
 
     def on_control(self, connection: Connection, control: Control) -> None:
-        """Answer a ping with its own payload (RFC 6455 5.5.3)."""
+        """Answer a ping with its own payload (RFC 6455 5.5.3); hear a pong."""
         if control.opcode == Opcode.PING:
             connection.send(Opcode.PONG, control.payload)
+        else:
+            self.liveness.hear(connection)
 
     def on_closing(self, connection: Connection, closing: Closing) -> None:
         """Answer a close frame with its code, then end (RFC 6455 5.5.1)."""
@@ -214,6 +271,18 @@ class SoundServer(Listener):
         self.leave(connection)
         connection.close(code, reason)
 
+    def on_silent(self, connection: Connection) -> None:
+        """Let go of a peer that does not answer: its end may be half open."""
+        self.counts["silent"] += 1
+        self.leave(connection)
+        connection.fail(4110, "no pong")
+
+    def on_slow(self, connection: Connection) -> None:
+        """Cut off a consumer that is too slow, and tell it why."""
+        self.counts["slow"] += 1
+        self.hang_up(connection, 4108, "slow consumer")
+        connection.arm(_SLOW_LINGER)
+
     def on_lost(self, connection: Connection, error: Exception | None) -> None:
         """Forget a connection that is gone, however it went."""
         self.leave(connection)
@@ -222,6 +291,7 @@ class SoundServer(Listener):
     def leave(self, connection: Connection) -> None:
         """Count a connection as closed and end its subscriptions; idempotent."""
         self.open.pop(connection, None)
+        self.liveness.forget(connection)
         for topic in self._topics.pop(connection, ()):
             self._forget_subscriber(connection, topic)
 
@@ -231,6 +301,9 @@ class SoundServer(Listener):
         """Do a command and reply, or say what is wrong with it."""
         if isinstance(command, Fault):
             self.refuse(connection, command)
+        elif not self.may(connection, command):
+            text = f"{command.topic} is not for everybody"
+            self.refuse(connection, command.fault("topic_forbidden", text))
         elif command.type == "subscribe":
             self.subscribe(connection, command)
         elif command.type == "unsubscribe":
@@ -241,6 +314,10 @@ class SoundServer(Listener):
             now = self.now_ms()
             self.reply(connection, "pong", command, ts_in=now, ts_out=now)
 
+    def may(self, connection: Connection, command: Command) -> bool:
+        """Tell whether a connection has a right to the topic of a command."""
+        return connection.is_trusted or not command.topic.startswith(PRIVATE)
+
     def subscribe(self, connection: Connection, command: Command) -> None:
         """Reply with the position, replay what was missed, then go on live."""
         topics = self._topics.setdefault(connection, {})
@@ -249,8 +326,8 @@ class SoundServer(Listener):
             self.refuse(connection, command.fault("too_many_topics", text))
             return
         log = self.store.log(command.topic)
-        after, recovered, reason = self._resume(log, command.since)
-        topics[command.topic] = None
+        after, recovered, reason = self.resume(log, command.since)
+        topics[command.topic] = log.top.seq
         self._subscribers.setdefault(command.topic, {})[connection] = None
         self.reply(
             connection,
@@ -289,12 +366,25 @@ class SoundServer(Listener):
             fault = command.fault("unavailable", "there are too many topics")
             self.refuse(connection, fault)
             return
-        entry = self.store.append(
-            command.topic, self.keep(command.data), self._clock.wall()
-        )
+        try:
+            entry = self.append(command)
+        except OSError as error:
+            text = f"the log cannot be written: {error.strerror}"
+            self.refuse(connection, command.fault("unavailable", text))
+            return
+        self.counts["published"] += 1
         if command.id is not None:
             self.acknowledge(connection, command, entry)
         self.deliver(command.topic, entry)
+
+    def append(self, command: Command) -> Entry:
+        """Put a publication into the log of its topic.
+
+        Raises:
+            OSError: If the log is in a file, and that takes no more.
+        """
+        data = self.keep(command.data)
+        return self.store.append(command.topic, data, self._clock.wall())
 
     def keep(self, data: bytes) -> bytes:
         """Return the payload as it goes into the log: byte for byte."""
@@ -316,8 +406,14 @@ class SoundServer(Listener):
 
     def deliver(self, topic: str, entry: Entry) -> None:
         """Send an entry to everyone subscribed to its topic."""
+        self.deliver_to(self.audience(topic), topic, entry)
+
+    def deliver_to(
+        self, subscribers: list[Connection], topic: str, entry: Entry
+    ) -> None:
+        """Send an entry to some."""
         event = self.event(topic, entry)
-        for subscriber in self.audience(topic):
+        for subscriber in subscribers:
             self.push(subscriber, Opcode.TEXT, event)
 
     def audience(self, topic: str) -> list[Connection]:
@@ -329,7 +425,7 @@ class SoundServer(Listener):
         head = f'{{"type":"event","topic":"{topic}","seq":{entry.seq},"ts":'
         return b'%s%.3f,"data":%s}' % (head.encode(), entry.ts * 1000, entry.data)
 
-    def _resume(
+    def resume(
         self, log: Log, since: Position | str | None
     ) -> tuple[Entry, bool | None, str | None]:
         """Return where the chain starts, whether it holds, and why not."""
@@ -362,18 +458,37 @@ class SoundServer(Listener):
 
     def refuse(self, connection: Connection, fault: Fault) -> None:
         """Send an error reply; the connection goes on."""
-        self.tell(
-            connection,
-            {
-                "type": "error",
-                "id": fault.id,
-                "code": fault.code,
-                "message": fault.message,
-                "retryable": fault.code == "unavailable",
-                "fatal": fault.fatal,
-                "ts": self.now_ms(),
-            },
-        )
+        self.tell(connection, self.error(fault))
+
+    def error(self, fault: Fault) -> dict[str, Any]:
+        """Return the error message."""
+        return {
+            "type": "error",
+            "id": fault.id,
+            "code": fault.code,
+            "message": fault.message,
+            "retryable": fault.code == "unavailable",
+            "fatal": fault.fatal,
+            "ts": self.now_ms(),
+        }
+
+    def ping(self, connection: Connection) -> None:
+        """Ask whether a peer is there; say how far its topics are."""
+        connection.send(Opcode.PING, b"")
+        if connection.path == "/ws":
+            tops = self.tops(self._topics.get(connection, {}))
+            ts = self.now_ms()
+            self.tell(connection, {"type": "heartbeat", "ts": ts, "tops": tops})
+
+    def tops(self, told: dict[str, int]) -> dict[str, tuple[int, str]]:
+        """Return the tops that moved since they were told, and note that they are."""
+        tops: dict[str, tuple[int, str]] = {}
+        for topic, seq in told.items():
+            top = self.store.log(topic).top
+            if top.seq != seq and len(tops) < _MOST_TOPS:
+                tops[topic] = top.seq, f"{top.tag:08x}"
+                told[topic] = top.seq
+        return tops
 
     def tell(self, connection: Connection, message: dict[str, Any]) -> None:
         """Send a message of the protocol."""
@@ -383,8 +498,3 @@ class SoundServer(Listener):
     def now_ms(self) -> float:
         """Milliseconds since 1970 UTC, as the wire has them."""
         return round(self._clock.wall() * 1000, 3)
-
-
-def _page(body: str, kind: str) -> bytes:
-    fields = [("Content-Type", f"{kind}; charset=utf-8"), ("Connection", "close")]
-    return encode_response(200, fields, body.encode())

@@ -9,19 +9,23 @@ from wavetank.errors import UsageError, nearest
 from wavetank.wrecks import (
     costs,
     delivery,
+    edges,
+    faults,
+    flow,
     frames,
     handshake,
     lifecycle,
     loads,
     messages,
     patience,
+    recovery,
     rules,
     transport,
     volumes,
 )
 from wavetank.wrecks.sound import SoundServer
 
-__all__ = ["SOUND", "WRECKS", "Wreck", "find"]
+__all__ = ["ACCESS_WRECKS", "FAULT_WRECKS", "SOUND", "WRECKS", "Wreck", "find"]
 
 SOUND = "sound"
 """Name of the server that nothing is wrong with; not in the table."""
@@ -215,6 +219,105 @@ WRECKS: dict[str, Wreck] = {
     "half-frame-blocks": _row(patience.HalfFrameBlocks, "conformance.timeouts"),
 }
 
+FAULT_WRECKS: dict[str, Wreck] = {
+    # fault_tolerance
+    "unheard-unacknowledged": _row(
+        faults.UnacknowledgedWithoutAudience,
+        "fault_tolerance.dashboard_offline_at_start",
+    ),
+    "reset-mutes-topic": _row(
+        faults.ResetMutesTopic, "fault_tolerance.dashboard_crash"
+    ),
+    "dies-on-half-frame": _row(
+        faults.DiesOnHalfFrame, "fault_tolerance.dashboard_crash"
+    ),
+    "half-open-kept": _row(faults.HalfOpenKept, "fault_tolerance.network_partition"),
+    "replay-lacks-last": _row(
+        recovery.ReplayLacksLast, "fault_tolerance.network_partition"
+    ),
+    "slow-consumer-blocks-all": _row(
+        faults.SlowConsumerBlocksAll, "fault_tolerance.queue_overflow"
+    ),
+    "silent-overflow": _row(faults.SilentOverflow, "fault_tolerance.queue_overflow"),
+    "slots-kept": _row(faults.SlotsKept, "fault_tolerance.rapid_reconnection"),
+    # self_healing
+    "replay-ends-twice": _row(
+        recovery.ReplayEndsTwice, "self_healing.connection_recovery"
+    ),
+    "replay-overlaps": _row(
+        recovery.ReplayOverlaps, "self_healing.connection_recovery"
+    ),
+    "replay-corrupted": _row(
+        recovery.ReplayCorrupted, "self_healing.connection_recovery"
+    ),
+    "old-values-replayed": _row(
+        recovery.OldValuesReplayed, "self_healing.connection_recovery"
+    ),
+    "recovered-in-word-only": _row(
+        recovery.RecoveredInWordOnly, "self_healing.connection_recovery"
+    ),
+    "gap-undeclared": _row(recovery.GapUndeclared, "self_healing.server_restart"),
+    "forgets-but-keeps-epoch": _row(
+        recovery.ForgetsButKeepsEpoch, "self_healing.server_restart"
+    ),
+    "acknowledges-before-writing": _row(
+        recovery.AcknowledgesBeforeWriting, "self_healing.server_restart"
+    ),
+    "plain-text-on-tls-port": _row(
+        transport.PlainTextOnTlsPort, "self_healing.ssl_fallback"
+    ),
+    "sessions-leaked": _row(faults.SessionsLeaked, "self_healing.memory_recovery"),
+    "errors-stay": _row(edges.ErrorsStay, "self_healing.error_resilience"),
+    # message_flow
+    "every-fiftieth-untimed": _row(flow.EveryFiftiethUntimed, "message_flow.schemas"),
+    "every-fiftieth-number-as-text": _row(
+        flow.EveryFiftiethNumberAsText, "message_flow.schemas"
+    ),
+    "unknown-type-sent": _row(flow.UnknownTypeSent, "message_flow.schemas"),
+    "reordered-under-load": _row(flow.ReorderedUnderLoad, "message_flow.ordering"),
+    "publisher-order-swapped": _row(
+        flow.PublisherOrderSwapped, "message_flow.ordering"
+    ),
+    "orders-disagree": _row(flow.OrdersDisagree, "message_flow.ordering"),
+    "every-twentieth-corrupted": _row(
+        flow.EveryTwentiethCorrupted, "message_flow.integrity"
+    ),
+    "every-twentieth-undelivered": _row(
+        flow.EveryTwentiethUndelivered, "message_flow.end_to_end"
+    ),
+    "last-before-silence-lost": _row(
+        flow.LastBeforeSilenceLost, "message_flow.end_to_end"
+    ),
+    # edge_cases
+    "error-without-code": _row(
+        edges.ErrorWithoutCode, "edge_cases.invalid_message_format"
+    ),
+    "big-payload-unanswered": _row(
+        edges.BigPayloadUnanswered, "edge_cases.message_size_limit"
+    ),
+    "tls-error-ends-listener": _row(
+        transport.TlsErrorEndsListener, "edge_cases.ssl_errors"
+    ),
+    "one-seq-for-two": _row(edges.OneSeqForTwo, "edge_cases.concurrent_access"),
+    "deaf-after-errors": _row(edges.DeafAfterErrors, "edge_cases.error_recovery"),
+    "one-more-after-unsubscribe": _row(
+        edges.OneMoreAfterUnsubscribe, "edge_cases.state_transitions"
+    ),
+    "subscribed-twice": _row(edges.SubscribedTwice, "edge_cases.state_transitions"),
+    "memory-per-bad-message": _row(
+        edges.MemoryPerBadMessage, "edge_cases.memory_management"
+    ),
+    "hundred-at-most": _row(edges.HundredAtMost, "edge_cases.connection_limits"),
+    # full_cycle
+    "third-topic-deaf": _row(flow.ThirdTopicDeaf, "full_cycle.trading_cycle"),
+}
+"""Wrecks of faults and delivery; a row joins `WRECKS` once its check is there."""
+
+ACCESS_WRECKS: dict[str, Wreck] = {
+    "replayed-to-anybody": _row(recovery.ReplayedToAnybody, "security.access_control"),
+}
+"""Wrecks of rights; a row joins `WRECKS` once its check is there."""
+
 
 def find(name: str) -> type[SoundServer]:
     """Return the server of that name.
@@ -224,7 +327,8 @@ def find(name: str) -> type[SoundServer]:
     """
     if name == SOUND:
         return frames.Deflating
-    if name not in WRECKS:
-        hint = nearest(name, (SOUND, *WRECKS)) or "; see wavetank wreck --list"
+    every = WRECKS | FAULT_WRECKS | ACCESS_WRECKS
+    if name not in every:
+        hint = nearest(name, (SOUND, *every)) or "; see wavetank wreck --list"
         raise UsageError(f"no wreck is called {name!r}{hint}")
-    return WRECKS[name].server
+    return every[name].server
