@@ -16,6 +16,12 @@ from typing import NamedTuple
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from wavetank.chaos.attributes import Attribute, ToxicType
+from wavetank.chaos.control import ROUTES
+from wavetank.chaos.options import PROXY_OPTIONS
+from wavetank.chaos.reading import PROXY, address_text
+from wavetank.chaos.spec import HEADER, WHEN
+from wavetank.chaos.toxics import TYPES
 from wavetank.client.options import PUB_OPTIONS, SUB_OPTIONS
 from wavetank.hub import OPTIONS as HUB_OPTIONS
 from wavetank.hub import HubConfig
@@ -36,7 +42,7 @@ __all__ = ["LogLine", "find_log_lines", "main", "refreshed"]
 ROOT = Path(__file__).parent.parent
 PAGES = tuple(
     ROOT / "docs" / "reference" / name
-    for name in ("hub.md", "run.md", "clients.md", "load.md")
+    for name in ("hub.md", "run.md", "clients.md", "load.md", "proxy.md")
 )
 """Pages with tables."""
 
@@ -145,6 +151,87 @@ def _figures() -> Iterator[str]:
     yield "|---|---|---|"
     for name, figure in FIGURES.items():
         yield f"| `{name}` | {_WRITTEN[figure.unit]} | {figure.source.value} |"
+
+
+# The proxy.
+
+
+def _proxy_options() -> Iterator[str]:
+    yield "| option | variables | what it does |"
+    yield "|---|---|---|"
+    for row in [*_options(PROXY_OPTIONS, "WAVETANK_PROXY_", in_units=False)][2:]:
+        flag, variables, _, help_ = row.strip("| ").split(" | ")
+        yield f"| {flag} | {variables} | {help_} |"
+
+
+def _help(row: Attribute) -> str:
+    """Say what an attribute is, and which words it may be."""
+    many = "; a list" if row.many else ""
+    return f"{row.help}{_choices(row)}{many}"
+
+
+def _choices(row: Attribute) -> str:
+    """Return the words that a kind takes: they stand in what it refuses with."""
+    try:
+        row.kind("?")
+    except ValueError as error:
+        found = re.search(r" is not one of ([a-z0-9_, ]+)", str(error))
+        if found and row.name != "type":
+            return ": " + ", ".join(f"`{word}`" for word in found[1].split(", "))
+    return ""
+
+
+def _attributes(rows: Iterable[Attribute]) -> Iterator[str]:
+    yield "| name | default | unit | what it is |"
+    yield "|---|---|---|---|"
+    for row in rows:
+        yield f"| `{row.name}` | {_said(row)} | {row.unit or '-'} | {_help(row)} |"
+
+
+def _said(row: Attribute) -> str:
+    """Return a default as a person would write it."""
+    default = row.default
+    if row.name == "listen" and isinstance(default, tuple):
+        return f"`{address_text(default)}`"
+    if default in (None, "", ()):
+        return "-"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def _when() -> Iterator[str]:
+    yield from _attributes(WHEN)
+    yield "| `json` | - | - | path in the message and its value; a table |"
+
+
+def _toxics(*, frames: bool) -> Iterator[str]:
+    yield "| type | what it does | attribute | default | unit | what it is |"
+    yield "|---|---|---|---|---|---|"
+    for kind in TYPES.values():
+        if kind.frames is frames:
+            yield from _toxic(kind)
+
+
+def _toxic(kind: ToxicType) -> Iterator[str]:
+    first = f"`{kind.name}` | {kind.help}"
+    for row in kind.attributes:
+        unit = row.unit or "-"
+        yield f"| {first} | `{row.name}` | {_said(row)} | {unit} | {_help(row)} |"
+        first = " | "
+    if not kind.attributes:
+        yield f"| {first} | - | | | |"
+
+
+def _routes() -> Iterator[str]:
+    yield "| request | what it does | body |"
+    yield "|---|---|---|"
+    for route in ROUTES:
+        methods, star = " or ".join(route.methods), " \\*" if route.is_ours else ""
+        yield (
+            f"| `{methods} {route.path}`{star} | {route.action.value} | "
+            f"{route.needs.value} |"
+        )
 
 
 # The hub.
@@ -343,6 +430,13 @@ TABLES: Mapping[str, Callable[[], Iterable[str]]] = {
     "load plan": lambda: _load_options(PLAN_OPTIONS),
     "load scenario": lambda: _load_options(SCENARIO_OPTIONS),
     "figures": _figures,
+    "proxy options": _proxy_options,
+    "proxy attributes": lambda: _attributes(PROXY),
+    "toxic": lambda: _attributes(HEADER),
+    "byte toxics": lambda: _toxics(frames=False),
+    "frame toxics": lambda: _toxics(frames=True),
+    "when": _when,
+    "routes": _routes,
     "sub options": lambda: _options(SUB_OPTIONS, "WAVETANK_SUB_"),
     "pub options": lambda: _options(PUB_OPTIONS, "WAVETANK_PUB_"),
     "error codes": _errors,

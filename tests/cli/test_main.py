@@ -68,8 +68,8 @@ def test_an_error_becomes_its_exit_code_and_words(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("run", "wavetank run: full; make room, or choose another folder (--output)\n"),
-        ("conform", "make room, or choose another folder (--output)\n"),
+        ("run", "wavetank run: full; make room, and `wavetank report FOLDER` tells"),
+        ("conform", "; or choose another folder (--output)\n"),
         ("report", "wavetank report: full; make room for the reports\n"),
         ("sub", "the output cannot be written: full; make room, or send it elsewhere"),
         ("pub", "the output cannot be written: full; make room, or send it elsewhere"),

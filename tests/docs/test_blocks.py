@@ -46,7 +46,7 @@ _FENCE = re.compile(
 )
 _INDENTED = re.compile(r"^ +(?=`{3}|<!-- )", re.MULTILINE)
 _ARROWS = " \n<>←→"
-_PORT = re.compile(r"\b(?:8000|8080|8443|8765|8766|8786|18000|18765)\b")
+_PORT = re.compile(r"\b(?:8000|8080|8443|8474|8765|8766|8786|18000|18765)\b")
 _HUB_PORT = "8765"
 """Where a hub listens that was told nothing else."""
 
@@ -314,6 +314,7 @@ def visit(tmp_path: Path) -> Iterator[Visit]:
     visit.end()
 
 
+@pytest.mark.hasty
 def test_every_block_of_a_page_runs(root: Path, page: str, visit: Visit) -> None:
     """What the page tells its reader to do works, from its first block to its last."""
     for name in ("wavetank", "examples"):

@@ -69,6 +69,12 @@ def test_the_benchmark_of_frames_runs(bench: Bench) -> None:
         assert all(took > 0 for took in row["nanoseconds_per_frame"].values())
 
 
+def test_the_benchmark_of_the_proxy_runs(bench: Bench) -> None:
+    """`proxy.py` sets both modes beside a blind forwarder."""
+    sizes = ("--rounds", "1", "--seconds", "0.1", "--connections", "4")
+    assert bench("proxy.py", *sizes)
+
+
 def test_the_benchmark_of_publications_runs(bench: Bench) -> None:
     """`publish_path.py` has a figure for the whole path and for each of its parts."""
     sizes = ("--rounds=1", "--publications=80", "--calls=10")

@@ -48,6 +48,7 @@ COMMANDS: dict[str, str] = {
     "hub": "start the hub",
     "sub": "print what is published to topics",
     "pub": "publish, once or each line of standard input",
+    "proxy": "stand before a server and break on purpose what goes by",
     "wreck": "start a server that is broken on purpose",
 }
 """Each command with one line of help; its module has the same name."""

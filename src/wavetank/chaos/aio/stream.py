@@ -1,0 +1,403 @@
+"""One direction of a link: bytes of one side, through a chain, to the other side.
+
+It refuses to know what toxics do, and how its sides are opened and closed.
+
+While nothing is asked of it, bytes go straight from one transport to the other, and
+in frame mode their borders are followed by the headers alone; see ``is_plain``.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from wavetank.chaos.chain import Chain, Dice
+from wavetank.chaos.framing import Splitter
+from wavetank.chaos.spec import ToxicSpec
+from wavetank.chaos.toxic import (
+    NEVER,
+    Bytes,
+    Direction,
+    End,
+    How,
+    Item,
+    Open,
+    data_of,
+    size_of,
+)
+from wavetank.chaos.tracking import KEEPERS, Tracker
+
+if TYPE_CHECKING:
+    from wavetank.chaos.aio.wirelog import WireLog
+    from wavetank.clock import Clock
+
+__all__ = ["MOST_HELD", "Connection", "Stream", "Surroundings"]
+
+MOST_HELD: Final = 1024 * 1024
+"""Bytes that a stream holds before it stops reading; it goes on at half of it."""
+
+
+class Connection(Protocol):
+    """What a stream needs of the side at each of its ends.
+
+    Attributes:
+        transport: None until it is connected.
+        is_full: Whether it takes no more for now.
+        is_paused: Whether it is not read from for now.
+        straight: Where its bytes go, past the chain; None: to its stream.
+        passed: Bytes that went straight.
+    """
+
+    transport: asyncio.Transport | None
+    is_full: bool
+    is_paused: bool
+    straight: Callable[[bytes], None] | None
+    passed: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected, and nobody is closing it."""
+        ...
+
+    def hold(self, *, is_paused: bool) -> None:
+        """Read nothing until told otherwise, or go on."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What a stream needs of its link."""
+
+    number: int
+    clock: "Clock"
+    log: "WireLog | None"
+
+    def connect(self) -> None:
+        """Connect to the target."""
+        ...
+
+    def end(self, stream: "Stream", how: How) -> None:
+        """Do what the end of a stream asks for."""
+        ...
+
+    def learn(self) -> None:
+        """Look at what the splitters have found out about the handshake."""
+        ...
+
+    def miss(self, stream: "Stream") -> None:
+        """Know that something came out for a side that is gone."""
+        ...
+
+
+class Stream:
+    """One direction of a link.
+
+    Args:
+        link: Whose it is.
+        direction: Which one.
+        chain: Its toxics.
+        splitter: Finds borders of frames; None in byte mode.
+
+    Attributes:
+        source: The side whose bytes go in.
+        sink: The side that gets what comes out.
+        is_finished: Whether the source has come to its end.
+        is_over: Whether the end has come out: nothing comes behind it.
+        is_cut: Whether the source was reset behind its orderly end.
+    """
+
+    __slots__ = (
+        "_entered",
+        "_is_told",
+        "_left",
+        "_link",
+        "_timer",
+        "_timer_at",
+        "_tracker",
+        "_types",
+        "_waiting",
+        "chain",
+        "direction",
+        "is_cut",
+        "is_finished",
+        "is_over",
+        "sink",
+        "source",
+        "splitter",
+    )
+
+    source: Connection
+    sink: Connection
+
+    def __init__(
+        self,
+        link: Surroundings,
+        direction: Direction,
+        chain: Chain,
+        splitter: Splitter | None,
+    ) -> None:
+        self._link = link
+        self.direction = direction
+        self.chain = chain
+        self.splitter = splitter
+        self.is_finished = False
+        self.is_over = False
+        self.is_cut = False
+        self._entered = 0
+        self._left = 0
+        self._is_told = splitter is None
+        self._types: dict[str, str] = {}
+        self._waiting: list[Item] | None = []  # None once the sink is there
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._timer_at = NEVER
+        self._tracker: Tracker | None = None
+        if link.log is not None and splitter is not None:
+            self._tracker = self._track(link.log)
+
+    def _track(self, log: "WireLog") -> Tracker:
+        """Follow each frame through the chain."""
+        number, direction = self._link.number, self.direction
+
+        def keeps(name: str) -> bool:
+            return self._types.get(name) in KEEPERS
+
+        tracker = Tracker(
+            lambda note: log.add(number, direction, note), keeps, keep=log.keep
+        )
+        self.chain.watch = tracker.watch
+        return tracker
+
+    @property
+    def number(self) -> int:
+        """Of its link."""
+        return self._link.number
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether bytes go straight from one transport to the other."""
+        return self.source.straight is not None
+
+    @property
+    def received(self) -> int:
+        """Bytes that came from the source."""
+        return self.source.passed + self._entered
+
+    @property
+    def sent(self) -> int:
+        """Bytes that were written to the sink."""
+        return self.source.passed + self._left
+
+    @property
+    def held(self) -> int:
+        """Bytes that came and wait for a toxic or for the sink.
+
+        Not those of a frame that is not whole yet: it needs more to come.
+        """
+        return self.chain.held + sum(map(size_of, self._waiting or ()))
+
+    def __repr__(self) -> str:
+        """Show how much has come, gone and stayed, and whether it goes on."""
+        state = "over" if self.is_over else "finished" if self.is_finished else "open"
+        how = "plain" if self.is_plain else repr(self.chain)
+        return (
+            f"<Stream {self.direction} {state}, {self.received} bytes in, "
+            f"{self.sent} out, {self.held} held, {how}>"
+        )
+
+    # What comes in
+
+    def open(self) -> None:
+        """Tell the chain that the client has connected."""
+        self.take([Open()])
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes of the source, where they may not go straight through."""
+        if self.is_finished or self.is_over:
+            return
+        self._entered += len(data)
+        items = self._split(data)
+        if not self._is_told:
+            self._link.learn()
+        self.take(items)
+        self.refresh()
+
+    def finish(self, how: How) -> None:
+        """Take the end of the source; a reset behind an orderly end is one, too."""
+        if self.is_finished:
+            if how is How.RST:
+                self.is_cut = True
+                if self.is_over:
+                    self._link.end(self, how)
+            return
+        self.is_finished = True
+        self.source.straight = None
+        if not self.is_over:
+            kept = self.splitter.release() if self.splitter is not None else []
+            self.take([*kept, End(how)])
+
+    def take(self, items: list[Item]) -> None:
+        """Send items through the chain."""
+        link, chain = self._link, self.chain
+        now = link.clock.now()
+        for item in items:
+            if self._tracker is not None:
+                self._tracker.enter(item, now)
+            self.let_out(chain.receive(item, now))
+        self.settle()
+
+    def tell(self, *, upgraded: bool) -> None:
+        """Hear whether frames are spoken, found out by the other direction."""
+        if self._is_told or self.splitter is None:
+            return
+        self._is_told = True
+        self.take(self.splitter.tell(upgraded=upgraded))
+        self.refresh()
+
+    def _split(self, data: bytes) -> list[Item]:
+        """Return bytes as what the chain wants to see: frames, or as they came."""
+        splitter = self.splitter
+        if splitter is None:
+            return [Bytes(data)]
+        if self.chain.wants_frames or self._tracker is not None:
+            return splitter.feed(data)
+        kept = splitter.release() if splitter.held else []
+        splitter.skip(data)
+        return [*kept, Bytes(data)]
+
+    # Its toxics
+
+    def add(self, spec: ToxicSpec, dice: Dice) -> None:
+        """Add a toxic to its chain."""
+        self._types[spec.name] = spec.type
+        self._changed(self.chain.add(spec, self._link.clock.now(), dice))
+
+    def change(self, spec: ToxicSpec) -> None:
+        """Change a toxic of its chain."""
+        self._changed(self.chain.change(spec, self._link.clock.now()))
+
+    def remove(self, name: str) -> None:
+        """Take a toxic out of its chain."""
+        self._changed(self.chain.remove(name, self._link.clock.now()))
+
+    def _changed(self, items: list[Item]) -> None:
+        self.let_out(items)
+        self.refresh()
+        self.settle()
+
+    # What comes out
+
+    def let_out(self, items: list[Item]) -> None:
+        """Do what comes out of the chain."""
+        for place, item in enumerate(items):
+            if self.is_over:
+                return
+            if isinstance(item, Open):
+                self._link.connect()
+            elif self._waiting is not None and not _is_urgent(item):
+                self._waiting += items[place : place + 1]
+            elif isinstance(item, End):
+                self._end(item.how)
+            else:
+                self._write(item)
+
+    def be_joined(self) -> None:
+        """Know that the sink is there now, and let out what waited for it."""
+        waiting, self._waiting = self._waiting or [], None
+        self.let_out(waiting)
+        self.refresh()
+        self.settle()
+
+    def stop(self) -> None:
+        """Let nothing more out; what comes is read, and dropped."""
+        self.is_over = True
+        self.source.straight = None
+        self.source.hold(is_paused=False)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = NEVER
+        if self._tracker is not None:
+            self._tracker.end()
+
+    def _write(self, item: Item) -> None:
+        data = data_of(item)
+        self._left += len(data)
+        if self._tracker is not None:
+            self._tracker.leave(item, self._link.clock.now())
+        if self.sink.is_open and self.sink.transport is not None:
+            self.sink.transport.write(data)
+        else:
+            self._link.miss(self)
+
+    def _end(self, how: How) -> None:
+        self.stop()
+        self._link.end(self, How.RST if self.is_cut else how)
+
+    # When, and how much
+
+    def wake(self) -> None:
+        """Let out what is due now."""
+        self._timer = None
+        self._timer_at = NEVER
+        self.let_out(self.chain.wake(self._link.clock.now()))
+        self.refresh()
+        self.settle()
+
+    def settle(self) -> None:
+        """Set the timer, and read or stop reading, as the chain is now."""
+        if self.is_over:
+            return
+        due = self.chain.wakes_at
+        if due != self._timer_at:
+            self._set_timer(due)
+        self.regulate()
+
+    def regulate(self) -> None:
+        """Stop reading where the sink takes no more or too much is held."""
+        if self.is_over:
+            return
+        most = MOST_HELD // 2 if self.source.is_paused else MOST_HELD
+        self.source.hold(is_paused=self.sink.is_full or self.held > most)
+
+    def refresh(self) -> None:
+        """Find out whether bytes may go straight through from now on."""
+        is_plain = (
+            self._waiting is None
+            and self._is_told
+            and self.chain.is_empty
+            and self._tracker is None
+            and not (self.is_finished or self.is_over)
+            and self.sink.is_open
+        )
+        self.source.straight = self._make_straight() if is_plain else None
+
+    def _make_straight(self) -> Callable[[bytes], None]:
+        """Return what the source calls with its bytes: past all of this, if it can."""
+        write = cast(asyncio.Transport, self.sink.transport).write
+        splitter = self.splitter
+        if splitter is None:
+            return write
+        if splitter.held:
+            self.take(splitter.release())
+        if not splitter.is_framed:
+            return write
+        skip = splitter.skip
+
+        def follow(data: bytes) -> None:
+            skip(data)
+            write(data)
+
+        return follow
+
+    def _set_timer(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = due
+        if due < NEVER:
+            loop = asyncio.get_running_loop()
+            wait = max(0.0, due - self._link.clock.now())
+            self._timer = loop.call_later(wait, self.wake)
+
+
+def _is_urgent(item: Item) -> bool:
+    """Tell whether an item does not wait for the sink: there need not be one."""
+    return isinstance(item, End) and item.how is not How.FIN

@@ -1,0 +1,228 @@
+"""Where the frames of one stream are, told by what goes in, comes out, and between.
+
+It refuses to know toxics but by what each makes of what it gets.
+
+A frame is known by being the same object at both ends of a chain. What is cut into
+pieces, or put together, on the way is followed by counting bytes, in order.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from wavetank.chaos.fates import Crossing, Fate
+from wavetank.chaos.reframing import payload_of
+from wavetank.chaos.toxic import Bytes, Direction, Frame, Item, Timed, data_of
+
+__all__ = ["KEEPERS", "Note", "Tracker"]
+
+KEEPERS: Final = frozenset(
+    {"bandwidth", "delay", "duplicate", "merge", "reorder", "slicer"}
+)
+"""Types of toxics that keep items, and let them go later of their own accord."""
+
+_DIGEST: Final = 8
+
+
+class Note:
+    """What is known so far of one frame."""
+
+    __slots__ = (
+        "_came",
+        "_digest",
+        "_first",
+        "_size",
+        "_start",
+        "by",
+        "fate",
+        "left_at",
+        "number",
+    )
+
+    def __init__(
+        self, number: int, frame: Frame, came_at: float | None, keep: int
+    ) -> None:
+        payload = payload_of(frame)
+        self._first = frame.data[0]
+        self._size = len(payload)
+        self._digest = hashlib.blake2b(payload, digest_size=_DIGEST).hexdigest()
+        self._start = payload[:keep]
+        self._came = came_at
+        self.number = number
+        self.left_at: float | None = None
+        self.fate = Fate.HELD if came_at is not None else Fate.ADDED
+        self.by = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its payload."""
+        return self._size
+
+    def suffer(self, fate: Fate, by: str) -> None:
+        """Note what a toxic did; the first one that harms it is named."""
+        if self.fate is Fate.HELD:
+            self.fate, self.by = fate, by
+
+    def leave(self, now: float) -> None:
+        """Note that it was written, or the last part of it so far."""
+        self.left_at = now
+        if self.fate is Fate.HELD:
+            self.fate, self.by = Fate.PASSED, ""
+
+    def crossing(self, link: int, direction: Direction) -> Crossing:
+        """Return it as a value."""
+        return Crossing(
+            link=link,
+            direction=direction,
+            number=self.number,
+            opcode=self._first & 0x0F,
+            fin=self._first >= 0x80,
+            size=self._size,
+            came_at=self._came,
+            left_at=self.left_at,
+            fate=self.fate,
+            by=self.by,
+            digest=self._digest,
+            start=self._start,
+        )
+
+
+class Tracker:
+    """Follows the frames of one stream through its chain.
+
+    Args:
+        notify: Is handed each new note, in order of coming.
+        keeps: Whether the toxic of a name keeps items, as those of `KEEPERS` do.
+        keep: Bytes of a payload to remember.
+    """
+
+    def __init__(
+        self,
+        notify: Callable[[Note], None],
+        keeps: Callable[[str], bool],
+        *,
+        keep: int,
+    ) -> None:
+        self._notify = notify
+        self._keeps = keeps
+        self._keep = keep
+        self._number = 0
+        # The frame is kept with its note: no other object may get its identity.
+        self._inside: dict[int, tuple[Frame, Note]] = {}
+        # What leaves as bytes, in order: identity of the frame, and bytes to come.
+        self._pieces: dict[Note, tuple[int, int]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Tracker {self._number} came, {len(self._inside)} inside>"
+
+    def enter(self, item: Item, now: float) -> None:
+        """Take note of what goes into the chain."""
+        if isinstance(item, Frame):
+            self._number += 1
+            self._add(item, Note(self._number, item, now, self._keep))
+
+    def watch(self, name: str, item: Item, let_go: Iterable[Timed]) -> None:
+        """Take note of what a toxic makes of an item."""
+        out = [each for _, each in let_go if isinstance(each, Frame | Bytes)]
+        known = self._inside.get(id(item))
+        if any(each is item for each in out):
+            if known is not None:
+                self._pieces.pop(known[1], None)  # whole again behind one that kept it
+            self._add_all(name, out)
+        elif known is not None:
+            self._follow(name, known, out)
+        elif not out and isinstance(item, Bytes) and not self._keeps(name):
+            self._lose(name)
+
+    def leave(self, item: Item, now: float) -> None:
+        """Take note of what comes out of the chain."""
+        _, note = self._inside.pop(id(item), (None, None))
+        if note is not None:
+            note.leave(now)
+            self._pieces.pop(note, None)
+        elif isinstance(item, Frame):
+            self._leave_new(item, now)
+        else:
+            self._leave_bytes(len(data_of(item)), now)
+
+    def end(self) -> None:
+        """Forget what is inside: it never leaves."""
+        self._inside.clear()
+        self._pieces.clear()
+
+    def _add(self, frame: Frame, note: Note) -> None:
+        self._inside[id(frame)] = frame, note
+        self._notify(note)
+
+    def _add_all(self, name: str, out: list[Frame | Bytes]) -> None:
+        """Note frames that a toxic made beside one that it let by."""
+        for each in out:
+            is_new = isinstance(each, Frame) and id(each) not in self._inside
+            if is_new and isinstance(each, Frame) and not self._pieces:
+                note = Note(0, each, None, self._keep)
+                note.by = name
+                self._add(each, note)
+
+    def _follow(
+        self, name: str, known: tuple[Frame, Note], out: list[Frame | Bytes]
+    ) -> None:
+        """Note what became of a frame that did not come out as it went in."""
+        frame, note = known
+        if self._keeps(name):
+            # It comes out by itself later, or as bytes, or in another frame.
+            note.by = note.by or name
+            self._pieces.pop(note, None)
+            self._pieces[note] = id(frame), len(frame.data)
+            return
+        del self._inside[id(frame)]
+        made = [each for each in out if id(each) not in self._inside]
+        data = b"".join(each.data for each in made if isinstance(each, Bytes))
+        if not made:
+            note.suffer(Fate.DROPPED, name)
+        elif data != frame.data:
+            note.suffer(Fate.CHANGED, name)
+        for each in made:
+            if isinstance(each, Frame):
+                self._inside[id(each)] = each, note
+        if data:
+            self._pieces[note] = id(frame), len(data)
+
+    def _lose(self, name: str) -> None:
+        """Note that bytes are missing: of which of those in pieces is not known."""
+        for note in list(self._pieces):
+            note.suffer(Fate.DROPPED, name)
+            self._forget(note)
+
+    def _leave_new(self, frame: Frame, now: float) -> None:
+        """Note a frame that nobody saw being made: of parts, or sent again."""
+        parts: list[Note] = []
+        size = 0
+        for note in self._pieces:
+            if size + note.size > frame.size:
+                break
+            size += note.size
+            parts.append(note)
+        if len(parts) > 1 and size == frame.size:
+            for note in parts:
+                note.suffer(Fate.CHANGED, note.by)
+                note.leave(now)
+                self._forget(note)
+        else:
+            note = Note(0, frame, None, self._keep)
+            note.leave(now)
+            self._notify(note)
+
+    def _leave_bytes(self, count: int, now: float) -> None:
+        while count and self._pieces:
+            note, (key, left) = next(iter(self._pieces.items()))
+            if count < left:
+                self._pieces[note] = key, left - count
+                return
+            count -= left
+            note.leave(now)
+            self._forget(note)
+
+    def _forget(self, note: Note) -> None:
+        """Wait for no more bytes of a frame."""
+        key, _ = self._pieces.pop(note, (0, 0))
+        self._inside.pop(key, None)

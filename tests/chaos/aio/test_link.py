@@ -1,0 +1,382 @@
+"""A link: how each end of a connection looks from the other side."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+
+from wavetank.chaos.aio import Proxy
+from wavetank.chaos.aio import link as link_module
+from wavetank.chaos.aio.link import Link, Way
+from wavetank.net.tls import ThrowAwayAuthority
+
+from .wires import Target, Wire, dial, settled
+
+pytestmark = pytest.mark.anyio
+
+
+class Joined(NamedTuple):
+    """A proxy, and both ends of its one link."""
+
+    proxy: Proxy
+    client: Wire
+    server: Wire
+
+
+@pytest.fixture
+async def joined(anyio_backend: object) -> AsyncIterator[Joined]:
+    """Join a client and a target through a proxy of bytes."""
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port), mode="bytes") as proxy,
+    ):
+        client = await dial(proxy.port)
+        yield Joined(proxy, client, await target.guest())
+        client.transport.abort()
+        await client.gone()
+
+
+def has_fin(wire: Wire) -> bool:
+    """Tell whether the other end has sent its last byte."""
+    return wire.has_fin
+
+
+@pytest.mark.parametrize("is_clients", [True, False])
+async def test_fin_is_fin_and_the_other_way_goes_on(
+    joined: Joined, *, is_clients: bool
+) -> None:
+    """Half a connection is closed; the other half still works, until it is closed."""
+    proxy, client, server = joined
+    first, second = (client, server) if is_clients else (server, client)
+    first.send(b"last")
+    first.transport.write_eof()
+    await second.until(has_fin)
+    assert second.data == b"last"
+    second.send(b"answer")
+    await first.reads(b"answer")
+    second.transport.write_eof()
+    await first.until(has_fin)
+    await settled(lambda: not proxy.links)
+
+
+@pytest.mark.parametrize("is_clients", [True, False])
+async def test_rst_is_rst(joined: Joined, *, is_clients: bool) -> None:
+    """A connection that is thrown away on one side is thrown away on the other."""
+    proxy, client, server = joined
+    first, second = (client, server) if is_clients else (server, client)
+    first.reset()
+    await second.gone()
+    assert second.was_reset
+    await settled(lambda: not proxy.links)
+
+
+async def test_what_was_sent_before_a_reset_arrives_before_it(joined: Joined) -> None:
+    """A toxic that breaks the connection at a byte lets the bytes before it by."""
+    proxy, client, server = joined
+    proxy.add({"type": "reset_peer", "attributes": {"bytes": 5}})
+    server.send(b"123456789")
+    await client.gone()
+    assert client.data == b"12345"
+    assert client.was_reset
+    await server.gone()
+    assert server.was_reset
+
+
+async def test_a_stream_that_ends_both_ways_ends_in_order(joined: Joined) -> None:
+    """A limit closes the connection as Toxiproxy does: with FIN to both."""
+    proxy, client, server = joined
+    proxy.add({"type": "limit_data", "stream": "upstream", "attributes": {"bytes": 2}})
+    client.send(b"123")
+    await server.until(has_fin)
+    await client.until(has_fin)
+    assert server.data == b"12"
+    client.transport.close()
+    server.transport.close()
+    await settled(lambda: not proxy.links)
+    assert client.lost is server.lost is None
+
+
+async def test_who_does_not_end_its_side_is_not_waited_for(
+    joined: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that was closed is over even if nobody answers with FIN."""
+    monkeypatch.setattr(link_module, "LINGERING", 0.01)
+    proxy, client, server = joined
+    proxy.cut("fin")
+    await client.until(has_fin)
+    await server.until(has_fin)
+    await settled(lambda: not proxy.links)
+
+
+async def test_what_was_written_is_sent_before_a_link_is_given_up(
+    joined: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow reader gets all of it, as long as it reads at all."""
+    proxy, client, server = joined
+    client.transport.pause_reading()
+    proxy.add({"type": "limit_data", "name": "end", "attributes": {"bytes": 8_000_000}})
+    sent = bytes(8_000_000)
+    server.send(sent)
+    link = proxy.links[1]
+    # Far more than both kernels hold: the proxy has stopped reading.
+    await settled(lambda: link.downstream.source.is_paused)
+    monkeypatch.setattr(link_module, "LINGERING", 0.2)
+    client.transport.resume_reading()
+    await client.until(has_fin)
+    assert len(client.data) == len(sent)
+
+
+@pytest.mark.parametrize("is_clients", [True, False])
+async def test_a_half_open_end_is_never_told(
+    joined: Joined, *, is_clients: bool
+) -> None:
+    """One side is gone, and the other one hears nothing, whatever it sends."""
+    proxy, client, server = joined
+    gone, left = (client, server) if is_clients else (server, client)
+    stream = "upstream" if is_clients else "downstream"
+    proxy.add({"type": "half_open", "stream": stream, "attributes": {"bytes": 2}})
+    gone.send(b"123")
+    await gone.gone()
+    assert gone.was_reset
+    await left.reads(b"12")
+    link = proxy.links[1]
+    back = link.downstream if is_clients else link.upstream
+    left.send(b"is anybody there?")
+    await settled(lambda: back.received == 17)
+    assert not left.has_fin
+    assert not left.is_lost
+    left.transport.close()
+    await settled(lambda: not proxy.links)
+
+
+async def test_an_orderly_end_may_be_kept_from_the_other_side(joined: Joined) -> None:
+    """Who ended in order gets its end; the other side is never told."""
+    proxy, client, server = joined
+    proxy.add(
+        {"type": "half_open", "stream": "upstream", "attributes": {"timeout": 1e9}}
+    )
+    client.send(b"bye")
+    client.transport.write_eof()
+    await client.until(has_fin)
+    await server.reads(b"bye")
+    assert not server.has_fin
+    assert not server.is_lost
+    assert proxy.cut() == 1
+    await server.gone()
+
+
+async def test_a_half_open_link_without_a_target_is_reset() -> None:
+    """Where there is nobody to be kept in the dark, there is nothing to keep."""
+    async with Target() as target, Proxy(("127.0.0.1", target.port)) as proxy:
+        proxy.add({"type": "stall", "name": "later", "stream": "upstream"})
+        client = await dial(proxy.port)
+        client.transport.write_eof()
+        await settled(lambda: 1 in proxy.links and proxy.links[1].upstream.is_finished)
+        proxy.add(
+            {"type": "half_open", "stream": "upstream", "attributes": {"timeout": 1}}
+        )
+        await client.gone()
+        await settled(lambda: not proxy.links)
+        assert not target.wires
+
+
+async def test_who_writes_to_a_side_that_is_gone_is_reset(joined: Joined) -> None:
+    """As the kernel of the one that is gone would answer, had it no proxy."""
+    proxy, client, server = joined
+    client.transport.close()
+    await server.until(has_fin)
+    # The first answer is what its kernel resets, the next one is what tells.
+    await settled(lambda: server.is_lost or server.send(b"too late"))
+    assert isinstance(server.lost, ConnectionResetError | BrokenPipeError)
+    await settled(lambda: not proxy.links)
+
+
+async def test_a_reset_behind_an_end_that_is_held_follows_it(joined: Joined) -> None:
+    """A client that closed, and whose kernel then resets, is a reset to the target."""
+    proxy, client, server = joined
+    proxy.add({"type": "stall", "name": "stop", "stream": "upstream"})
+    client.send(b"bye")
+    client.transport.close()
+    await settled(lambda: proxy.links[1].upstream.is_finished)
+    link = proxy.links[1]
+    await settled(lambda: link.upstream.is_cut or server.send(b"hello"))
+    assert not server.is_lost
+    proxy.remove("stop")
+    await server.gone()
+    assert server.was_reset
+
+
+async def test_a_client_that_is_gone_before_its_target_came_is_over() -> None:
+    """A slow opening does not keep what nobody waits for."""
+    async with Target() as target, Proxy(("127.0.0.1", target.port)) as proxy:
+        proxy.add({"type": "stall", "name": "stop", "stream": "upstream"})
+        client = await dial(proxy.port)
+        await settled(lambda: 1 in proxy.links)
+        client.reset()
+        await settled(lambda: proxy.links[1].upstream.is_finished)
+        assert not proxy.links[1].is_over
+        link = proxy.links[1]
+        proxy.remove("stop")
+        await settled(lambda: not proxy.links)
+        assert link.is_over
+        assert not link.is_connected
+
+
+async def test_links_end_wherever_they_are() -> None:
+    """A client that is cut in the turn in which it came leaves nothing behind."""
+    async with Target() as target:
+        overs: list[Link] = []
+        way = Way("127.0.0.1", target.port)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            link = Link(1, way, overs.append)
+            link.accept(ours)
+            link.reset()
+            await settled(lambda: link.is_over)
+            link.connect()
+            link.close()
+            assert ours.fileno() < 0
+        assert overs == [link]
+
+
+async def test_a_cut_while_it_connects_ends_both_sides() -> None:
+    """Whatever step the opening has come to when it is cut, nobody stays."""
+    async with Target() as target, Proxy(("127.0.0.1", target.port)) as proxy:
+        for turns in range(12):
+            client = await dial(proxy.port)
+            for _ in range(turns):
+                await settled(lambda: True)
+            with contextlib.suppress(TimeoutError):
+                await settled(lambda: bool(proxy.links))
+            proxy.cut()
+            await client.gone()
+            await settled(lambda: not proxy.links)
+        for wire in target.wires:
+            await wire.until(lambda wire: wire.has_fin or wire.is_lost)
+
+
+async def test_a_link_shows_both_sides_and_both_streams(joined: Joined) -> None:
+    """Its repr says how far each has come."""
+    proxy, client, server = joined
+    client.send(b"1")
+    await server.reads(b"1")
+    shown = repr(proxy.links[1])
+    assert shown.startswith("<Link 1 client=<Side open> target=<Side open>")
+    assert "<Stream upstream open, 1 bytes in, 1 out, 0 held, plain>" in shown
+
+
+@pytest.fixture(scope="module")
+def authority() -> AsyncIterator[ThrowAwayAuthority]:
+    """Issue certificates for this file."""
+    with ThrowAwayAuthority() as made:
+        yield made
+
+
+async def test_tls_is_spoken_on_both_sides(authority: ThrowAwayAuthority) -> None:
+    """The proxy sees what goes by: it has a certificate, and trusts the target's."""
+    server_tls = authority.server_context()
+    client_tls = authority.client_context()
+    async with (
+        Target(server_tls) as target,
+        Proxy(
+            ("127.0.0.1", target.port),
+            upstream_tls=client_tls,
+            listen_tls=server_tls,
+        ) as proxy,
+    ):
+        assert proxy.url.startswith("wss://")
+        client = await dial(proxy.port, client_tls)
+        server = await target.guest()
+        client.send(b"up")
+        server.send(b"down" * 100_000)
+        await server.reads(b"up")
+        await client.reads(b"down" * 100_000)
+        client.transport.close()
+        await server.gone()
+        await client.gone()
+        assert server.lost is None
+        await settled(lambda: not proxy.links)
+
+
+async def test_a_cut_reaches_through_tls(authority: ThrowAwayAuthority) -> None:
+    """RST is RST, whatever is spoken above it."""
+    tls = authority.server_context()
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port), listen_tls=tls) as proxy,
+    ):
+        client = await dial(proxy.port, authority.client_context())
+        server = await target.guest()
+        proxy.cut()
+        await client.gone()
+        await server.gone()
+        assert server.was_reset
+        assert client.lost is not None
+
+
+async def test_a_target_whose_certificate_is_not_trusted_is_not_reached(
+    authority: ThrowAwayAuthority,
+) -> None:
+    """The client is closed, and the reason is kept."""
+    with ThrowAwayAuthority() as other:
+        tls = other.client_context()
+    reasons = []
+    async with (
+        Target(authority.server_context()) as target,
+        Proxy(("127.0.0.1", target.port), upstream_tls=tls) as proxy,
+    ):
+        client = await dial(proxy.port)
+        await settled(lambda: 1 in proxy.links)
+        link = proxy.links[1]
+        await client.until(lambda wire: wire.has_fin or wire.is_lost)
+        reasons.append(link.unreachable)
+        client.transport.abort()
+        await client.gone()
+        await settled(lambda: not proxy.links)
+        assert proxy.statistics()["unreachable"] == 1
+    assert "is not trusted" in reasons[0]
+
+
+async def test_a_client_that_does_not_speak_tls_is_refused(
+    authority: ThrowAwayAuthority,
+) -> None:
+    """It is counted, and the target never hears of it."""
+    async with (
+        Target() as target,
+        Proxy(
+            ("127.0.0.1", target.port), listen_tls=authority.server_context()
+        ) as proxy,
+    ):
+        client = await dial(proxy.port)
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        await client.until(lambda wire: wire.has_fin or wire.is_lost)
+        client.transport.abort()
+        await client.gone()
+        await settled(lambda: not proxy.links)
+        assert proxy.statistics()["refused"] == 1
+        assert not target.wires
+
+
+async def test_a_target_that_never_answers_is_given_up(
+    authority: ThrowAwayAuthority,
+) -> None:
+    """A target that is silent in TLS's handshake is not reached within the time."""
+    async with (
+        Target() as target,
+        Proxy(
+            ("127.0.0.1", target.port),
+            upstream_tls=authority.client_context(),
+            connect_timeout=0.05,
+        ) as proxy,
+    ):
+        client = await dial(proxy.port)
+        await settled(lambda: 1 in proxy.links)
+        link = proxy.links[1]
+        await client.until(lambda wire: wire.has_fin or wire.is_lost)
+        client.transport.abort()
+        await client.gone()
+        await settled(lambda: not proxy.links)
+        assert link.unreachable.endswith("did not answer")
