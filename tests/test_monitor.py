@@ -169,3 +169,8 @@ def test_a_tree_leaves_out_what_is_somebody_elses() -> None:
         assert below is not None
         assert part.processes == whole.processes - 2
         assert below.processes == 1
+        later = ProcessTree(os.getpid(), without={own.pid})
+        later.leave_out(others.pid)
+        rest = later.sample(0.0, "lab")
+        assert rest is not None
+        assert rest.processes == whole.processes - 3

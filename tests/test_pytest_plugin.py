@@ -280,6 +280,14 @@ async def test_two(target, peer, free_port):
     assert Path("pid").read_text() == str(target.process.pid)
     assert peer.target is target
     assert peer.check == "two"
+
+async def test_three(target, chaos):
+    conversation = await chaos.peers.open_to_itself()
+    assert (await conversation.round_trip("1")).payload == "1"
+    assert chaos.cut() == 1
+    await chaos.kill()
+    await chaos.restart()
+    Path("pid").write_text(str(target.process.pid))
 """
 
 
@@ -293,7 +301,7 @@ def test_own_tests_share_a_target_that_is_ended_with_them(
     monkeypatch.setenv("WAVETANK_HUB_PING", "5s")
     before = signal.getsignal(signal.SIGTERM)
     pytester.makepyfile(OWN)
-    prove().assert_outcomes(passed=2)
+    prove().assert_outcomes(passed=3)
     assert not psutil.pid_exists(int((pytester.path / "pid").read_text()))
     assert not results(pytester)
     assert signal.getsignal(signal.SIGTERM) is before

@@ -38,6 +38,10 @@ class ProcessTree:
         self._cpu: dict[psutil.Process, float] = {}
         self._cpu_of_ended = 0.0
 
+    def leave_out(self, pid: int) -> None:
+        """Count a process below it as somebody else's from now on, with its own."""
+        self._without |= {pid}
+
     def sample(self, at: float, who: str) -> Sampled | None:
         """Measure once.
 

@@ -2,7 +2,8 @@
 
 It refuses to judge: checks fill notebooks, and the journal keeps what they say.
 Its options are there only when an argument names ``wavetank.lab.suites``; its
-fixtures ``target``, ``peer`` and ``free_port`` are for anybody's own tests, too.
+fixtures ``target``, ``peer``, ``chaos`` and ``free_port`` are for anybody's own tests,
+too.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from wavetank.lab.faults import Chaos
     from wavetank.lab.peers import Peers
     from wavetank.lab.run import Run
     from wavetank.lab.target import Target
 
-__all__ = ["SUITES", "free_port", "peer", "target"]
+__all__ = ["SUITES", "chaos", "free_port", "peer", "target"]
 
 SUITES = "wavetank.lab.suites"
 """The package that has to be named for the options of a run to be there."""
@@ -232,6 +234,24 @@ async def peer(request: pytest.FixtureRequest, target: Target) -> AsyncIterator[
         yield peers
     finally:
         await peers.close()
+
+
+@pytest.fixture
+async def chaos(request: pytest.FixtureRequest, target: Target) -> AsyncIterator[Chaos]:
+    """Breaks the way to the target, and the target; all is healed afterwards."""
+    from wavetank.lab.faults import Chaos
+    from wavetank.lab.proving import RUN, check_of, suite_of
+
+    run = request.config.stash[RUN]
+    async with Chaos(
+        target,
+        suite=suite_of(request.node),
+        check=check_of(request.node),
+        record=run.record,
+        now=run.now,
+        seed=run.plan.seed,
+    ) as chaos:
+        yield chaos
 
 
 @pytest.fixture

@@ -156,7 +156,25 @@ def test_hub_dialect_publishes_a_payload_as_it_is() -> None:
         ),
         (
             '{"type":"gap","topic":"a","from":60,"to":64,"reason":"truncated"}',
-            Notice(name="gap", text="a: 60 to 64, truncated"),
+            Notice(
+                name="gap",
+                text="a: 60 to 64, truncated",
+                topic="a",
+                first=60,
+                last=64,
+            ),
+        ),
+        (
+            '{"type":"gap","topic":"a","from":1,"to":12,"reason":"epoch_changed",'
+            '"epoch":"new","seq":12,"tag":"e0a9f7d5"}',
+            Notice(
+                name="gap",
+                text="a: 1 to 12, epoch_changed",
+                topic="a",
+                first=1,
+                last=12,
+                epoch="new",
+            ),
         ),
         (
             f'{{"type":"topic","topic":"a.b","epoch":"e",{AFTER}}}',

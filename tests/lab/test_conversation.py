@@ -390,6 +390,18 @@ async def test_events_come_in_order_and_other_things_stay(
     assert len(conversation.unread) == 2
 
 
+async def test_a_conversation_can_have_less_patience_with_answers(talk: Talk) -> None:
+    """Whoever comes back anyway need not wait long."""
+
+    async def tell(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    conversation = await talk(tell)
+    conversation.answer_within = SOON
+    with pytest.raises(TimeoutError, match=r"no answer to subscribe within 0\.02 s"):
+        await conversation.subscribe("a")
+
+
 async def test_waiting_for_what_does_not_come_is_bounded(talk: Talk) -> None:
     """Each wait ends at its own deadline, with what came until then."""
     sent = asyncio.Event()

@@ -9,6 +9,10 @@ import pytest
 
 from wavetank.evidence import (
     CheckFinished,
+    Do,
+    Fault,
+    FaultBegan,
+    FaultsPlanned,
     Finding,
     GeneratorSampled,
     HistogramTaken,
@@ -17,7 +21,10 @@ from wavetank.evidence import (
     Noted,
     Operation,
     Record,
+    RecoveryMeasured,
     RunStarted,
+    Schedule,
+    Step,
     TargetEnded,
     TargetReady,
     Verdict,
@@ -32,6 +39,8 @@ OURS = {
     Operation: {"check", "peer", "name"},
     LoadSampled: {"operation", "counts", "response", "service"},
     GeneratorSampled: {"lateness"},
+    FaultBegan: {"what"},
+    RecoveryMeasured: {"fault"},
 }
 """Texts that we choose ourselves, beside the names that every record has."""
 NAMES = {"suite", "check", "title", "name", "unit", "histogram", "who"}
@@ -147,6 +156,36 @@ SPOKEN = [
         detail=f"f {SECRET}",
     ),
     noted(f"g {SECRET}"),
+    FaultBegan(
+        at=0.0,
+        suite="s",
+        check="c",
+        name="latency",
+        what="latency",
+        where=f"link {SECRET}",
+        attributes={"reason": f"h {SECRET}", "latency": 1.0},
+    ),
+    FaultsPlanned(
+        at=0.0,
+        suite="s",
+        check="c",
+        schedule=Schedule(
+            steps=(
+                Step(
+                    at=1.0,
+                    do=Do.BEGIN,
+                    fault=Fault(
+                        name="close",
+                        kind="close_code",
+                        attributes={"reason": f"i {SECRET}"},
+                    ),
+                ),
+            ),
+            seed=1,
+            seconds=2.0,
+            text=f"close_code(reason={SECRET}) at 1s",
+        ),
+    ),
 ]
 
 
@@ -220,7 +259,9 @@ def test_every_text_of_a_record_is_either_free_or_ours() -> None:
 
 def _has_text(field: Any) -> bool:
     shown = str(field.type)
-    return field.type is str or "str]" in shown or "Finding" in shown
+    return field.type is str or any(
+        part in shown for part in ("str]", "Finding", "Schedule")
+    )
 
 
 def test_what_an_operation_says_is_cut_after_secrets_are_gone(path: Path) -> None:

@@ -436,3 +436,39 @@ async def test_every_peer_is_listened_in_on_by_somebody_of_its_own(
     await ours.rude()
     await ours.close()
     assert [each[:12] for each in heard] == [b"HTTP/1.1 101"] * 2
+
+
+async def test_who_is_not_greeted_is_not_left_open(
+    peers: Open, served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tries again and again would have more and more connections."""
+    gone = asyncio.Event()
+
+    async def wait(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+        gone.set()
+
+    ours = peers(Target(url=await served(wait), dialect=Hub()))
+
+    async def too_late(*args: object, **kwargs: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(ours, "_introduce", too_late)
+    with pytest.raises(TimeoutError):
+        await ours.open()
+    async with asyncio.timeout(10.0):
+        await gone.wait()
+
+
+async def test_a_conversation_that_is_over_is_kept_no_longer(
+    peers: Open, hub: Target
+) -> None:
+    """Whoever comes again a thousand times leaves nothing behind."""
+    ours = peers(hub)
+    first = await ours.open()
+    await first.close()
+    known = weakref.ref(first)
+    del first
+    await ours.open()
+    gc.collect()
+    assert known() is None

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -294,3 +295,44 @@ def test_waiting_for_an_end_that_does_not_come_says_so(start: Start) -> None:
     assert process.ends_within(DEADLINE)
     assert process.status == -signal.SIGKILL
     assert not process.ended_by_lab
+
+
+def test_a_suspended_process_stands_still_with_its_children(
+    start: Start, bell: Bell
+) -> None:
+    """Those in a session of their own too; all go on, once and again."""
+    process = start(child(options=OWN_SESSION) + WAIT)
+    inner = psutil.Process(bell.wait())
+    both = [psutil.Process(process.pid), inner]
+    process.suspend()
+    assert wait_for(both, psutil.STATUS_STOPPED)
+    assert process.is_alive
+    process.resume()
+    assert wait_for(both, psutil.STATUS_SLEEPING)
+    process.resume()
+
+    process.suspend()
+    process.stop(grace=DEADLINE)
+    assert process.status == -signal.SIGTERM, "it had to go on to hear of its end"
+    bell.wait_until_all_are_gone()
+
+
+def test_what_does_not_run_can_be_neither_suspended_nor_resumed(start: Start) -> None:
+    """Whoever heals need not know whether it still lives."""
+    never = TargetProcess(["sh"], environ={})
+    never.suspend()
+    never.resume()
+    process = start(WAIT)
+    process.suspend()
+    process.kill()
+    process.resume()
+    assert process.status == -signal.SIGKILL
+
+
+def wait_for(processes: list[psutil.Process], status: str) -> bool:
+    """Wait until all processes have a status; the system needs a moment."""
+    ends = time.monotonic() + DEADLINE
+    while time.monotonic() < ends:
+        if all(process.status() == status for process in processes):
+            return True
+    return False

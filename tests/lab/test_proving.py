@@ -229,6 +229,14 @@ def test_a_check_whose_needs_the_target_lacks_is_skipped_with_the_reason(
     assert proved.findings("one") == [("one", "the target lacks: echo, tls")]
 
 
+def test_a_process_that_the_lab_did_not_start_is_not_broken(prove: Prove) -> None:
+    """The reason says what to do."""
+    proved = prove({"toy": good("one", options="needs={'process'}")})
+    assert proved.verdicts() == {"toy.one": Verdict.SKIP}
+    ((_, reason),) = proved.findings("one")
+    assert "--serve" in reason
+
+
 @pytest.mark.parametrize("polite_only", [True, False])
 def test_a_target_elsewhere_is_spared_what_is_impolite(
     prove: Prove, polite_only: bool

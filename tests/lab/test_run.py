@@ -337,6 +337,29 @@ def test_a_target_that_is_gone_is_measured_no_more(
     assert after.wait(DEADLINE)
 
 
+def test_a_target_that_is_started_again_is_measured_again(
+    open_run: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another process, and still no part of the lab."""
+    monkeypatch.setattr(module, "_SAMPLE_EVERY", 0.01)
+    again, after = threading.Event(), threading.Event()
+
+    def watch(record: Record) -> None:
+        if isinstance(record, Sampled) and record.who == "target" and again.is_set():
+            after.set()
+
+    run = open_run(watch=watch, source=Source.SERVE, serve=SOUND)
+    run.start(["toy.one"])
+    assert run.target is not None
+    assert run.target.process is not None
+    run.target.process.kill()
+    assert not run.target_is_gone()
+    again.set()
+    run.target.process.start()
+    assert after.wait(DEADLINE)
+    assert not run.target_is_gone()
+
+
 def test_a_run_with_coverage_leaves_its_table(open_run: Open) -> None:
     """What of the target was reached, and the sum as a note."""
     run = open_run(source=Source.SERVE, serve=SOUND, coverage=True)

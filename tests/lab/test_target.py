@@ -20,8 +20,9 @@ from websockets.sync.server import ServerConnection, serve
 from wavetank.dialects import Bare, Echo, Hub
 from wavetank.errors import TargetError
 from wavetank.lab import target as module
-from wavetank.lab.check import BROADCAST, ROUND_TRIP, TLS
+from wavetank.lab.check import BROADCAST, PROCESS, ROUND_TRIP, TLS
 from wavetank.lab.plan import Plan, Source
+from wavetank.lab.process import TargetProcess
 from wavetank.lab.target import Target, TargetStart, environment
 from wavetank.net import ThrowAwayAuthority, held_ports, is_port_in_use, open_peer
 
@@ -90,6 +91,10 @@ def test_a_target_can_what_its_dialect_can_and_what_follows() -> None:
     hub = Target(url=url, dialect=Hub()).capabilities
     assert hub >= {"publish", "subscribe", ROUND_TRIP, BROADCAST}
     assert TLS not in hub
+    assert PROCESS not in hub
+    process = TargetProcess(["sh"], environ={})
+    ours = Target(url=url, dialect=Bare(), process=process)
+    assert ours.capabilities == {PROCESS}
 
 
 def test_a_target_has_an_address_for_each_listener() -> None:
@@ -188,6 +193,7 @@ def test_a_tls_listener_that_is_broken_is_a_check_s_business(start: Start) -> No
     assert start(source=Source.SERVE, serve=command).run().tls_url
 
 
+@pytest.mark.hasty
 def test_a_tls_listener_that_never_comes_is_not_waited_for_longer(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +255,7 @@ def test_a_target_that_ends_at_once_is_told_with_its_output(start: Start) -> Non
     assert held_ports() == before
 
 
+@pytest.mark.hasty
 def test_a_target_that_never_listens_is_given_up(start: Start) -> None:
     """With the reason, what it printed, and its end."""
     command = "{python} -u -c 'import signal; print(1); signal.pause()'"
@@ -374,6 +381,7 @@ def test_an_unknown_target_is_an_echo_or_bare(
     assert target.dialect.name == name
 
 
+@pytest.mark.hasty
 @pytest.mark.usefixtures("impatient")
 def test_a_target_that_refuses_is_told_with_each_reason(
     start: Start, listening: Callable[..., str]
@@ -406,6 +414,7 @@ def test_a_target_that_wants_credentials_is_not_asked_again(
     assert asked.qsize() == 1
 
 
+@pytest.mark.hasty
 def test_a_target_that_accepts_and_says_nothing_is_given_up_in_time(
     start: Start,
 ) -> None:

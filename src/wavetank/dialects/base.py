@@ -4,7 +4,7 @@ They refuse to know sockets, hubs and checks: text in, meaning out.
 """
 
 import enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -18,6 +18,7 @@ __all__ = [
     "Call",
     "Capability",
     "Dialect",
+    "Documented",
     "Endpoint",
     "Event",
     "Foreign",
@@ -198,10 +199,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something of the protocol that nobody asked for: a heartbeat, a gap."""
+    """Something of the protocol that nobody asked for: a heartbeat, a gap.
+
+    Attributes:
+        name: What it is.
+        text: What it says, in words.
+        topic: Of a gap: its topic.
+        first: Of a gap: the first that will not come.
+        last: Of a gap: the last that will not come.
+        epoch: Of a gap: the life that ``first`` and ``last`` are of; "" for the
+            present one.
+    """
 
     name: str
     text: str = ""
+    topic: str = ""
+    first: int | None = None
+    last: int | None = None
+    epoch: str = ""
 
 
 class Foreign(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +251,29 @@ class Dialect(Protocol):
 
     def malformed(self) -> tuple[Malformed, ...]:
         """Return messages that the target has to refuse; empty without ERRORS."""
+        ...
+
+
+@runtime_checkable
+class Documented(Protocol):
+    """A dialect whose messages a document describes; not every one is.
+
+    Attributes:
+        document: Path where a target serves its AsyncAPI document.
+    """
+
+    document: str
+
+    def contract(self) -> str:
+        """Return the document of the protocol, for a target that serves none."""
+        ...
+
+    def prompts(self, topic: str) -> tuple[str, ...]:
+        """Return messages that bring about what no ask does.
+
+        Args:
+            topic: Nobody else uses it, nor any topic below it.
+        """
         ...
 
 

@@ -3,6 +3,8 @@
 It refuses to know the JSON, which is ``wavetank.protocol``'s, and the hub itself.
 """
 
+import json
+
 import msgspec
 
 from wavetank import protocol
@@ -25,8 +27,12 @@ from wavetank.dialects.base import (
     Welcome,
 )
 from wavetank.errors import LocalError
+from wavetank.protocol.asyncapi import document
 
 __all__ = ["Hub"]
+
+_PROMPTED = 1_000_001
+"""First id of a prompt."""
 
 _MALFORMED = (
     # Title, message, codes where it is not invalid_message. At most 15 rows: the hub
@@ -75,6 +81,8 @@ class Hub:
         path="/api/websocket/status", connections=("connections", "open")
     )
 
+    document = "/asyncapi.json"
+
     def encode(self, ask: Ask) -> str:
         """Return the command; a resume needs both epoch and seq, else it is live.
 
@@ -102,6 +110,26 @@ class Hub:
             Malformed(title=title, message=message, codes=codes or ("invalid_message",))
             for title, message, codes in _MALFORMED
         )
+
+    def contract(self) -> str:
+        """Return the document of ``wavetank.v1``."""
+        return json.dumps(document(protocol.PROTOCOL))
+
+    def prompts(self, topic: str) -> tuple[str, ...]:
+        """Return commands with a pattern, a topic new to it, its history, and a ping.
+
+        Their ids are beyond those that the lab asks with.
+        """
+        new, pattern = f"{topic}.new", f"{topic}.*"
+        commands = (
+            protocol.Subscribe(id=_PROMPTED, topic=pattern),
+            protocol.Publish(id=_PROMPTED + 1, topic=new, data=msgspec.Raw(b"1")),
+            protocol.Publish(id=_PROMPTED + 2, topic=new, data=msgspec.Raw(b"2")),
+            protocol.History(id=_PROMPTED + 3, topic=new),
+            protocol.Ping(id=_PROMPTED + 4),
+            protocol.Unsubscribe(id=_PROMPTED + 5, topic=pattern),
+        )
+        return tuple(protocol.encode_command(one).decode() for one in commands)
 
 
 def _command(ask: Ask) -> protocol.Command:
@@ -139,7 +167,14 @@ def _notice(pushed: object) -> Notice | None:
             return Notice(name="unsubscribed", text=f"{pushed.topic}: {pushed.reason}")
         case protocol.Gap():
             text = f"{pushed.topic}: {pushed.first} to {pushed.last}, {pushed.reason}"
-            return Notice(name="gap", text=text)
+            return Notice(
+                name="gap",
+                text=text,
+                topic=pushed.topic,
+                first=pushed.first,
+                last=pushed.last,
+                epoch=pushed.epoch or "",
+            )
         case protocol.TopicAdded():
             return Notice(name="topic", text=pushed.topic)
         case protocol.Heartbeat():

@@ -16,7 +16,7 @@ from wavetank.evidence import Verdict
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.notebook import CheckFailed, CheckUnknown, Notebook
 
-__all__ = ["BROADCAST", "MARKER", "ROUND_TRIP", "TLS", "check"]
+__all__ = ["BROADCAST", "MARKER", "PROCESS", "ROUND_TRIP", "TLS", "check"]
 
 MARKER = "wavetank_check"
 
@@ -27,6 +27,8 @@ ROUND_TRIP = "round_trip"
 """A peer can get its own message back: by echo, or by publish and subscribe."""
 BROADCAST = "broadcast"
 """One peer's message reaches the others: publish and subscribe."""
+PROCESS = "process"
+"""The lab has started the target, so that it may kill, stop and restart it."""
 
 P = ParamSpec("P")
 

@@ -83,6 +83,8 @@ class Conversation:
         self.check = check
         self.is_traced = True
         """Whether its operations go to the journal; a long load counts instead."""
+        self.answer_within = ANSWER_WITHIN
+        """Seconds that it waits for each answer."""
         self.topic = ""
         """The topic by which this peer gets its own messages back, if any."""
         self.unread: deque[Heard] = deque()
@@ -255,6 +257,14 @@ class Conversation:
 
     async def first_word(self, *, within: float = ANSWER_WITHIN) -> Heard:
         """Return what the target says first, before anything was asked."""
+        return await self.next_heard(within=within)
+
+    async def next_heard(self, *, within: float = ANSWER_WITHIN) -> Heard:
+        """Return the next that was heard, whatever it is; replies to nobody too.
+
+        Raises:
+            TimeoutError: If nothing came in time.
+        """
         if self.unread:
             return self.unread.popleft()
         try:
@@ -328,12 +338,12 @@ class Conversation:
 
     async def _reply_to(self, id_: int, name: str) -> Reply:
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
+            async with asyncio.timeout(self.answer_within):
                 while id_ not in self._replies:
                     self._file(await self._hear())
         except TimeoutError:
             raise TimeoutError(
-                f"{self.name}: no answer to {name} within {ANSWER_WITHIN:g} s"
+                f"{self.name}: no answer to {name} within {self.answer_within:g} s"
             ) from None
         return self._replies.pop(id_)
 

@@ -15,12 +15,17 @@ import msgspec
 
 from wavetank.evidence import (
     CheckFinished,
+    Fault,
+    FaultBegan,
+    FaultsPlanned,
     Finding,
     LoadSampled,
     Noted,
     Operation,
     Record,
     RunStarted,
+    Schedule,
+    Step,
     TargetEnded,
     TargetReady,
     encode_record,
@@ -41,6 +46,11 @@ _FREE: dict[type, tuple[str, ...]] = {
     Operation: ("topic", "detail"),
     Noted: ("text",),
     LoadSampled: ("scenario",),
+    FaultBegan: ("where", "attributes"),
+    FaultsPlanned: ("schedule",),
+    Schedule: ("steps", "text"),
+    Step: ("fault",),
+    Fault: ("attributes",),
 }
 _DETAIL = 120
 
@@ -81,8 +91,8 @@ class Redaction:
     def _clean(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, list):
-            return [self._clean(item) for item in value]
+        if isinstance(value, list | tuple):
+            return type(value)(self._clean(item) for item in value)
         if isinstance(value, dict):
             return {key: self._clean(item) for key, item in value.items()}
         free = _FREE.get(type(value), ())

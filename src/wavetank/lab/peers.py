@@ -90,8 +90,14 @@ class Peers:
             record=self._record,
             now=self._now,
         )
+        # What is over needs no end; who comes again and again leaves many behind.
+        self._open = [each for each in self._open if each.peer.closed_by is None]
         self._open.append(conversation)
-        await self._introduce(conversation, greeted=greeted)
+        try:
+            await self._introduce(conversation, greeted=greeted)
+        except BaseException:
+            peer.abort()
+            raise
         return conversation
 
     async def open_to_itself(self, *, tls: bool = False) -> Conversation:

@@ -42,9 +42,10 @@ class TargetProcess:
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
         self._reader: threading.Thread | None = None
         self._family: dict[int, psutil.Process] = {}
+        self._is_suspended = False
 
     def start(self) -> None:
-        """Start the command.
+        """Start the command; again, where it has ended.
 
         Raises:
             TargetError: If there is no such program or it may not be run.
@@ -116,6 +117,32 @@ class TargetProcess:
         """End it at once, as a crash of the machine would."""
         self._end(signal.SIGKILL, 5.0)
 
+    def suspend(self) -> None:
+        """Stop it with all its children (SIGSTOP); nothing of them runs."""
+        self._is_suspended = True
+        self._signal(signal.SIGSTOP)
+        # One may have been started while the others were being stopped.
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on with all its children (SIGCONT); nothing if it does."""
+        if self._is_suspended:
+            self._is_suspended = False
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the session and to the whole family."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        self.remember_family()
+        # A process may change its user, as sudo does.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        for child in list(self._family.values()):
+            with contextlib.suppress(psutil.Error):
+                child.send_signal(number)
+
     def remember_family(self) -> None:
         """Note the children there are, so that they can be ended with it.
 
@@ -132,6 +159,7 @@ class TargetProcess:
             return
         if process.poll() is None:
             self.ended_by_lab = True
+            self.resume()
             self.remember_family()
             # A stopped process sees SIGTERM only once it goes on.
             for each in (number, signal.SIGCONT):

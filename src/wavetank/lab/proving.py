@@ -11,19 +11,23 @@ import pytest
 from wavetank.errors import TargetError
 from wavetank.evidence import CheckStarted, Verdict
 from wavetank.lab.catalogue import title_of
-from wavetank.lab.check import MARKER
+from wavetank.lab.check import MARKER, PROCESS
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.journal import Redaction
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.run import Run
 
-__all__ = ["NOTEBOOK", "RUN", "Proving", "check_of", "name_of"]
+__all__ = ["NOTEBOOK", "RUN", "Proving", "check_of", "name_of", "suite_of"]
 
 RUN = pytest.StashKey[Run]()
 """Where a pytest configuration keeps the run that it fills."""
 
 NOTEBOOK = pytest.StashKey[Notebook]()
 """Where a pytest item keeps its notebook, if it is a check."""
+
+_NO_PROCESS = (
+    "the lab did not start this target, so it may not break its process; --serve does"
+)
 
 
 class Proving:
@@ -56,7 +60,7 @@ class Proving:
         plan = self.run.plan
         kept = [item for item in items if self._is_planned(item)]
         dropped = [item for item in items if not self._is_planned(item)]
-        kept.sort(key=lambda item: plan.suites.index(_suite_of(item)))
+        kept.sort(key=lambda item: plan.suites.index(suite_of(item)))
         items[:] = kept
         if dropped:
             config.hook.pytest_deselected(items=dropped)
@@ -69,7 +73,7 @@ class Proving:
             return False
         if plan.checks and name_of(item) not in plan.checks:
             return False
-        return _suite_of(item) in plan.suites
+        return suite_of(item) in plan.suites
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start the target, now that it is known what it is wanted for."""
@@ -87,7 +91,7 @@ class Proving:
         self, item: pytest.Item
     ) -> Generator[None, object, object]:
         """Open a notebook for each check, and write down what it came to."""
-        notebook = self.run.notebook(_suite_of(item), check_of(item))
+        notebook = self.run.notebook(suite_of(item), check_of(item))
         item.stash[NOTEBOOK] = notebook
         title = title_of(getattr(item, "function", None))
         self.run.record(
@@ -132,7 +136,9 @@ class Proving:
             return
         missing = sorted(marker.kwargs["needs"] - target.capabilities)
         reason = ""
-        if missing:
+        if missing == [PROCESS]:
+            reason = _NO_PROCESS
+        elif missing:
             reason = f"the target lacks: {', '.join(missing)}"
         elif self.run.plan.polite_only and not marker.kwargs["polite"]:
             reason = (
@@ -203,7 +209,8 @@ class Proving:
         self.run.finish(interrupted=INTERRUPTION.happened)
 
 
-def _suite_of(item: pytest.Item) -> str:
+def suite_of(item: pytest.Item) -> str:
+    """Return the name of a check's suite."""
     return item.path.stem.removeprefix("test_")
 
 
@@ -214,4 +221,4 @@ def check_of(item: pytest.Item) -> str:
 
 def name_of(item: pytest.Item) -> str:
     """Return the name of a check with its suite before it."""
-    return f"{_suite_of(item)}.{check_of(item)}"
+    return f"{suite_of(item)}.{check_of(item)}"

@@ -269,6 +269,7 @@ class Run:
 
     def _sample(self, trees: dict[str, ProcessTree]) -> None:
         while not self._stop_sampling.wait(_SAMPLE_EVERY):
+            self._follow_restarts(trees)
             for who, tree in trees.items():
                 sampled = tree.sample(self.now(), who)
                 if sampled is not None:
@@ -277,6 +278,14 @@ class Run:
                         self.record(sampled)
             if self._start and self._start.process:
                 self._start.process.remember_family()
+
+    def _follow_restarts(self, trees: dict[str, ProcessTree]) -> None:
+        """Look at the new process where a check has started the target again."""
+        process = self._start.process if self._start else None
+        if process is None or process.pid == trees["target"].pid:
+            return
+        trees["lab"].leave_out(process.pid)
+        trees["target"] = ProcessTree(process.pid)
 
     def __repr__(self) -> str:
         """Show where the results go and whether it is over."""

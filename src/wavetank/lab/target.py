@@ -25,7 +25,7 @@ from wavetank.dialects import (
     recognise,
 )
 from wavetank.errors import RemoteError, TargetError, UsageError
-from wavetank.lab.check import BROADCAST, ROUND_TRIP, TLS
+from wavetank.lab.check import BROADCAST, PROCESS, ROUND_TRIP, TLS
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.plan import Plan, Source
 from wavetank.lab.process import TargetProcess
@@ -89,6 +89,8 @@ class Target:
         names = set(map(str, have))
         if self.tls_url or self.url.startswith("wss:"):
             names.add(TLS)
+        if self.process is not None:
+            names.add(PROCESS)
         if {Capability.PUBLISH, Capability.SUBSCRIBE} <= have:
             names |= {BROADCAST, *([ROUND_TRIP] if Capability.OWN in have else [])}
         if Capability.ECHO in have:

@@ -1,0 +1,475 @@
+"""Faults for a check: a proxy before the target, and the target's own process.
+
+It refuses to know what a check makes of them. Each begin and each end is a record, and
+all is healed when it closes.
+
+    async with chaos.partition():
+        ...                       # nothing goes by in either direction
+    chaos.cut()                   # every connection through the proxy, by RST
+    async with chaos.toxic("latency", latency=100, jitter=20):
+        ...
+    await chaos.kill()
+    await chaos.restart()
+"""
+
+import contextlib
+import dataclasses
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from wavetank.chaos import TYPES, Direction, Proxy, ToxicSpec, read_spec
+from wavetank.chaos.aio.wirelog import WireLog
+from wavetank.errors import UsageError, nearest
+from wavetank.evidence import Attribute, Record
+from wavetank.lab.conversation import Conversation
+from wavetank.lab.fault_log import FaultLog
+from wavetank.lab.interruption import INTERRUPTION
+from wavetank.lab.peers import Peers
+from wavetank.lab.process_faults import BACK_WITHIN, NotBack, ProcessFaults
+from wavetank.lab.target import Target
+
+__all__ = ["FAULTS", "Chaos"]
+
+_OF_PROCESS: Final = ("kill", "terminate", "suspend")
+_OF_TOXICS: Final = ("stream", "toxicity")
+
+FAULTS: Final[Mapping[str, Collection[str]]] = {
+    **{
+        name: (*_OF_TOXICS, *(each.name for each in kind.attributes))
+        for name, kind in TYPES.items()
+    },
+    "cut": ("how",),
+    "partition": (),
+    "offline": (),
+    "half_open": ("stream",),
+    **dict.fromkeys(_OF_PROCESS, ()),
+}
+"""Kind of fault -> its attributes: what a schedule may name (`Chaos.begin`)."""
+
+_PROXY = "the proxy before the target"
+_PROCESS = "the target's process"
+_KEPT = 256
+"""First bytes of each frame in the wire log: an id stands in them."""
+
+Given: TypeAlias = Mapping[str, object]
+Links: TypeAlias = Collection[int] | None
+
+
+class Chaos:
+    """Breaks things between a check and its target, as an asynchronous context manager.
+
+    Args:
+        target: The target.
+        suite: Name of the suite.
+        check: Name of the check.
+        record: Where records go.
+        now: Seconds since the run started.
+        seed: Of all dice.
+
+    Attributes:
+        proxy: In frames mode, for whatever is not offered here.
+        log: The faults that are on, and those that were.
+        wire: Each frame that came to the proxy, and what became of it.
+        peers: Opens peers through the proxy. Nobody listens in on them: what they
+            hear need not be what the target has said.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        suite: str,
+        check: str,
+        record: Callable[[Record], None],
+        now: Callable[[], float],
+        seed: int = 0,
+    ) -> None:
+        self.target = target
+        self.seed = seed
+        self.now = now
+        self.record = record
+        self.log = FaultLog(suite=suite, check=check, record=record, now=now)
+        self.wire = WireLog(keep=_KEPT)
+        self.proxy = Proxy(
+            target.url,
+            seed=seed,
+            log=self.wire,
+            upstream_tls=target.context_for(target.url),
+        )
+        self.peers: Peers
+        self._process = ProcessFaults(target, record=record, now=now)
+        # Name of each fault that is on -> what ends it.
+        self._heals: dict[str, Callable[[], Awaitable[object] | None]] = {}
+        self._offline: set[str] = set()
+        self._suspended: set[str] = set()
+        self._down: list[str] = []
+        self._kinds: dict[str, Callable[[Given, Links], Awaitable[str]]] = {
+            "cut": self._begin_cut,
+            "partition": self._begin_partition,
+            "offline": self._begin_offline,
+            "half_open": self._begin_half_open,
+            "kill": self._begin_kill,
+            "terminate": self._begin_terminate,
+            "suspend": self._begin_suspend,
+        }
+
+    @property
+    def url(self) -> str:
+        """What stands for the target's URL: the proxy's."""
+        parts = urllib.parse.urlsplit(self.target.url)
+        user, at, _ = parts.netloc.rpartition("@")
+        host, port = self.proxy.address
+        return urllib.parse.urlunsplit(("ws", f"{user}{at}{host}:{port}", *parts[2:]))
+
+    async def __aenter__(self) -> Self:
+        """Open the proxy."""
+        await self.proxy.start()
+        through = dataclasses.replace(self.target, url=self.url, tls_url="")
+        self.peers = Peers(
+            through, check=self.log.check, record=self.record, now=self.now
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Heal and close everything."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Heal everything, and end all that goes through the proxy; idempotent.
+
+        Raises:
+            NotBack: If the target does not come back after it was killed.
+        """
+        try:
+            await self.peers.close()
+            await self.heal_all()
+        finally:
+            await self.proxy.close()
+
+    # Whatever may break, by its kind
+
+    async def begin(
+        self, what: str, attributes: Given | None = None, *, links: Links = None
+    ) -> str:
+        """Begin a fault; return the name by which it is healed.
+
+        Args:
+            what: One of `FAULTS`.
+            attributes: How bad it is.
+            links: The links that it is for; None for all. For what goes on in the
+                proxy alone.
+
+        Raises:
+            UsageError: If there is no such fault, or no such attribute of it.
+            LocalError: If it needs the target's process, and that is not the lab's.
+        """
+        given = dict(attributes or {})
+        if what not in FAULTS:
+            raise UsageError(f"there is no fault {what!r}{nearest(what, FAULTS)}")
+        if what not in self._kinds:
+            toxic: dict[str, object] = {"type": what, "attributes": given}
+            toxic |= {key: given.pop(key) for key in _OF_TOXICS if key in given}
+            return self._add_toxic(toxic, links)
+        problems = [
+            f"{what} has no attribute {key!r}{nearest(key, FAULTS[what])}"
+            for key in given
+            if key not in FAULTS[what]
+        ]
+        if what in _OF_PROCESS and links is not None:
+            problems.append(f"{what} is for the target's process, not for links")
+        if problems:
+            raise UsageError(problems)
+        return await self._kinds[what](given, links)
+
+    async def heal(self, name: str) -> None:
+        """End a fault; nothing if it is over.
+
+        Raises:
+            NotBack: If the target does not come back.
+        """
+        undo = self._heals.pop(name, None)
+        if undo is None:
+            return
+        done = undo()
+        if done is not None:
+            await done
+        self.log.heal(name)
+
+    async def heal_all(self) -> None:
+        """End every fault, the last one first; nothing if none is on.
+
+        Raises:
+            NotBack: If the target does not come back.
+        """
+        failure: NotBack | None = None
+        for name in reversed(list(self._heals)):
+            try:
+                await self.heal(name)
+            except NotBack as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    @contextlib.asynccontextmanager
+    async def fault(
+        self, what: str, attributes: Given | None = None, *, links: Links = None
+    ) -> AsyncIterator[str]:
+        """Break something as long as the block takes; as `begin`."""
+        name = await self.begin(what, attributes, links=links)
+        try:
+            yield name
+        finally:
+            await self.heal(name)
+
+    # In the proxy
+
+    def cut(self, how: str = "rst", *, links: Links = None) -> int:
+        """Cut links now; whoever was cut may come again.
+
+        Args:
+            how: ``rst``, or ``fin``.
+            links: Numbers of the links (`link_of`); None for all.
+
+        Returns:
+            How many were cut.
+
+        Raises:
+            UsageError: If it is another way.
+        """
+        name, count = self._cut({"how": how}, links)
+        self.log.heal(name)
+        return count
+
+    def partition(
+        self, *, links: Links = None
+    ) -> contextlib.AbstractAsyncContextManager[str]:
+        """Let nothing by; what comes is kept until it is healed.
+
+        New connections are accepted, and nothing answers them. What is published
+        through it meanwhile reaches the target late, after the heal.
+
+        Args:
+            links: Numbers of the links; None for all, those that come too.
+        """
+        return self.fault("partition", links=links)
+
+    @contextlib.asynccontextmanager
+    async def toxic(
+        self,
+        what: str,
+        *,
+        stream: str = "downstream",
+        toxicity: float = 1.0,
+        links: Links = None,
+        when: Given | None = None,
+        **attributes: object,
+    ) -> AsyncIterator[str]:
+        """Have a toxic in the links as long as the block takes.
+
+        Args:
+            what: Its type (`chaos.TYPES`).
+            stream: ``upstream`` or ``downstream``.
+            toxicity: The share of links that have it, 0 to 1.
+            links: Numbers of the links; None for all, those that come too.
+            when: Which frames it is meant for.
+            attributes: Those of its type.
+
+        Raises:
+            UsageError: With every mistake in it.
+        """
+        given: dict[str, object] = {"type": what, "stream": stream}
+        given |= {"toxicity": toxicity, "attributes": attributes}
+        if when is not None:
+            given["when"] = when
+        name = self._add_toxic(given, links)
+        try:
+            yield name
+        finally:
+            await self.heal(name)
+
+    def offline(self) -> contextlib.AbstractAsyncContextManager[str]:
+        """Close all links, and have new connections refused."""
+        return self.fault("offline")
+
+    def half_open(
+        self, *, stream: str = "downstream", links: Links = None
+    ) -> contextlib.AbstractAsyncContextManager[str]:
+        """End one side of links at the next bytes, and never tell the other one.
+
+        Args:
+            stream: Whose reader is not told: ``downstream`` ends the target's side,
+                and the client is not told; ``upstream`` the other way round.
+            links: Numbers of the links; None for those that there are now. Who
+                comes again has another link.
+        """
+        return self.fault("half_open", {"stream": stream}, links=links)
+
+    def link_of(self, conversation: Conversation | None) -> int | None:
+        """Return the number of a peer's link; None where it has none any more."""
+        if conversation is None:
+            return None
+        port = conversation.peer.local_port
+        for number, link in self.proxy.links.items():
+            if link.client_port == port:
+                return number
+        return None
+
+    # In the target's process; a check that does these needs PROCESS
+
+    async def kill(self) -> str:
+        """Kill the target with all its children; `restart` heals it.
+
+        Returns:
+            The fault's name.
+        """
+        return await self.begin("kill")
+
+    async def terminate(self) -> str:
+        """End the target as operators do, with SIGTERM; `restart` heals it.
+
+        Returns:
+            The fault's name. How it ended is in ``target.process.status``.
+        """
+        return await self.begin("terminate")
+
+    async def restart(self, *, within: float = BACK_WITHIN) -> float:
+        """Start the target again where it was ended; end it first where it was not.
+
+        Args:
+            within: Seconds until it has to answer.
+
+        Returns:
+            Seconds until it answered.
+
+        Raises:
+            NotBack: If it does not come back.
+        """
+        if not self._down:
+            await self.terminate()
+        took = await self._process.restart(within=within)
+        names, self._down = self._down, []
+        for name in names:
+            await self.heal(name)
+        return took
+
+    def suspended(self) -> contextlib.AbstractAsyncContextManager[str]:
+        """Stop the target's processes (SIGSTOP), and let them go on (SIGCONT)."""
+        return self.fault("suspend")
+
+    # How each of them is done
+
+    def _cut(self, given: Given, links: Links) -> tuple[str, int]:
+        how = str(given.get("how", "rst"))
+        if how not in {"rst", "fin"}:
+            raise UsageError(f"links are cut with rst or fin, not with {how!r}")
+        # Noted before it is done: who is cut may notice at once.
+        name = self.log.begin("cut", _where(links), attributes={"how": how})
+        return name, self.proxy.cut(how, links=links)
+
+    async def _begin_cut(self, given: Given, links: Links) -> str:
+        name, _ = self._cut(given, links)
+        self._heals[name] = lambda: None
+        return name
+
+    async def _begin_partition(self, given: Given, links: Links) -> str:
+        name = self.log.begin("partition", _where(links))
+        specs = [
+            ToxicSpec(name=f"{name}/{stream}", type="stall", stream=stream)
+            for stream in Direction
+        ]
+
+        def let_by() -> None:
+            for spec in specs:
+                self.proxy.remove(spec.name)
+
+        for spec in specs:
+            self.proxy.add(spec, links=links)
+        self._heals[name] = let_by
+        return name
+
+    async def _begin_offline(self, given: Given, links: Links) -> str:
+        name = self.log.begin("offline", _PROXY)
+        self._offline.add(name)
+
+        def let_in() -> None:
+            self._offline.discard(name)
+            if not self._offline:
+                self.proxy.enable()
+
+        self.proxy.disable()
+        self._heals[name] = let_in
+        return name
+
+    async def _begin_half_open(self, given: Given, links: Links) -> str:
+        numbers = list(self.proxy.links) if links is None else links
+        return self._add_toxic({"type": "half_open", **given}, numbers)
+
+    def _add_toxic(self, given: Given, links: Links) -> str:
+        what = str(given["type"])
+        # Read before it is noted: a mistake is no fault.
+        spec = read_spec({**given, "name": self.log.name_for(what)})
+        told: dict[str, Attribute] = {
+            key: value if isinstance(value, bool | int | float) else str(value)
+            for key, value in spec.attributes.items()
+            if value is not None
+        }
+        where = f"{_where(links)} {spec.stream}"
+        if spec.toxicity < 1:
+            told["toxicity"] = spec.toxicity
+        self.log.begin(what, where, name=spec.name, seed=self.seed, attributes=told)
+        self.proxy.add(spec, links=links)
+        self._heals[spec.name] = lambda: self.proxy.remove(spec.name)
+        return spec.name
+
+    async def _begin_kill(self, given: Given, links: Links) -> str:
+        return await self._bring_down("kill", self._process.kill)
+
+    async def _begin_terminate(self, given: Given, links: Links) -> str:
+        return await self._bring_down("terminate", self._process.terminate)
+
+    async def _bring_down(self, what: str, end: Callable[[], Awaitable[object]]) -> str:
+        process = self._process.process
+        name = self.log.begin(what, f"{_PROCESS} {process.pid}")
+        self._down.append(name)
+        self._heals[name] = lambda: self._bring_back(name)
+        await end()
+        return name
+
+    async def _bring_back(self, name: str) -> None:
+        """Start the target again, once all that has ended it is healed."""
+        if name not in self._down:
+            return
+        self._down.remove(name)
+        if not self._down and not INTERRUPTION.happened:
+            await self._process.restart()
+
+    async def _begin_suspend(self, given: Given, links: Links) -> str:
+        process = self._process.process
+        name = self.log.begin("suspend", f"{_PROCESS} {process.pid}")
+        self._suspended.add(name)
+
+        def let_go_on() -> None:
+            self._suspended.discard(name)
+            if not self._suspended:
+                process.resume()
+
+        self._heals[name] = let_go_on
+        process.suspend()
+        return name
+
+    def __repr__(self) -> str:
+        """Show the proxy and what is on."""
+        return f"<Chaos {self.proxy!r}, {self.log!r}>"
+
+
+def _where(links: Links) -> str:
+    if links is None:
+        return "all links"
+    return f"links {', '.join(map(str, sorted(links)))}"
