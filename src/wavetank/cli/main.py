@@ -48,6 +48,7 @@ COMMANDS: dict[str, str] = {
     "hub": "start the hub",
     "sub": "print what is published to topics",
     "pub": "publish, once or each line of standard input",
+    "demo": "show a trading cycle: price feed, bot and dashboard on a hub",
     "proxy": "stand before a server and break on purpose what goes by",
     "wreck": "start a server that is broken on purpose",
 }
