@@ -16,7 +16,7 @@ settings.register_profile(
 )
 settings.load_profile("wavetank")
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "hasty"]
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def verdicts(folder: Path) -> dict[str, str]:
 GROUPS = ("framing", "pings", "reserved", "fragments", "unicode", "closing")
 
 
+@pytest.mark.hasty
 @pytest.mark.usefixtures("described")
 @pytest.mark.parametrize("token", ["", "s3cret"])
 def test_each_case_is_played_among_prices_and_behind_a_login(

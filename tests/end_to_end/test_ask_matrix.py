@@ -14,7 +14,7 @@ from wavetank.lab.peers import Peers
 from wavetank.lab.target import Target
 from wavetank.wire import accept_key
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 ASKS: tuple[Ask, ...] = (*handshake.ASKS, *heads.ASKS, *negotiation.ASKS)
 WITHIN = 0.3

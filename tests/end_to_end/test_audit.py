@@ -16,6 +16,8 @@ from wavetank.lab.peers import Peers
 from wavetank.lab.target import Target
 from wavetank.wrecks import SoundServer, frames, lifecycle, rules
 
+pytestmark = pytest.mark.hasty
+
 WITHIN = 0.4
 """Seconds for a reaction; only those that owe one for ever take so long."""
 
@@ -99,19 +101,19 @@ def test_each_rule_has_somebody_who_breaks_or_misses_it() -> None:
 
 @pytest.mark.parametrize("check", ["basics.load", "connectivity.large_messages"])
 def test_checks_of_every_suite_fail_by_frames_that_their_peers_forgive(
-    run: Callable, wreck: Callable[[str], str], check: str
+    prove: Callable, wreck: Callable[[str], str], check: str
 ) -> None:
     """Who takes lengths in any form sees nothing wrong, but for the audit."""
-    ended = run(check, "--dialect", "hub", "--serve", wreck("long-lengths"))
+    ended = prove(check, "--dialect", "hub", "--serve", wreck("long-lengths"))
 
     assert ended.verdicts() == {check: "FAIL"}
     assert "S.5 Lengths are written in their shortest form" in ended.printed
     assert ended.code == 1
 
 
-def test_a_server_of_others_keeps_every_rule(run: Callable, echo: str) -> None:
+def test_a_server_of_others_keeps_every_rule(prove: Callable, echo: str) -> None:
     """Alone, the audit makes traffic of every kind itself."""
-    ended = run("conformance.audit", "--serve", echo)
+    ended = prove("conformance.audit", "--serve", echo)
 
     assert ended.verdicts() == {"conformance.audit": "PASS"}
     checked = ended.summary["suites"]["conformance"]["checks"]["audit"]

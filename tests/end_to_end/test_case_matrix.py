@@ -19,7 +19,7 @@ from wavetank.wrecks.connection import Connection, Reader, Unit
 from wavetank.wrecks.lax import LaxReader
 from wavetank.wrecks.sound import MAX_MESSAGE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 WITHIN = 0.4
 """Seconds for a reaction; who needs longer on a busy machine fails, as all do here."""

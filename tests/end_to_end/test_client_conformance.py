@@ -17,6 +17,8 @@ from wavetank.lab.conformance.clients import GROUPS
 from .conftest import DEADLINE, Ended
 from .test_foreign_servers import has_ws
 
+pytestmark = pytest.mark.hasty
+
 CLIENTS = Path(__file__).parent / "clients"
 CHROMIUM = (
     "chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage "

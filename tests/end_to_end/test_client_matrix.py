@@ -33,7 +33,7 @@ from .clients.wrecked import (
     Trusting,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 WITHIN = 0.4
 """Seconds for a reaction of a broken client, of which many never come."""

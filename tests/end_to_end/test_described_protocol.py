@@ -29,9 +29,11 @@ def chat(tmp_path: Path, python: str) -> str:
     return f"{python} {shlex.quote(str(EXAMPLE / 'server.py'))} {{port}}"
 
 
-def test_a_described_protocol_is_proven_without_code(run: Callable, chat: str) -> None:
+def test_a_described_protocol_is_proven_without_code(
+    prove: Callable, chat: str
+) -> None:
     """Everything that the chat can do passes; what it cannot is SKIP."""
-    ended = run("basics", "connectivity", "core", *LOADS, "--serve", chat)
+    ended = prove("basics", "connectivity", "core", *LOADS, "--serve", chat)
 
     verdicts = ended.verdicts()
     assert {

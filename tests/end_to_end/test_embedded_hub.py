@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,9 @@ import psutil
 import pytest
 
 
-def test_the_embedded_hub_passes_every_check(run: Callable) -> None:
+def test_the_embedded_hub_passes_every_check(prove: Callable) -> None:
     """The main job: everything passes, nothing is skipped, and the report is there."""
-    ended = run()
+    ended = prove()
 
     assert set(ended.verdicts().values()) == {"PASS"}, ended.printed
     assert ended.summary["verdict"] == "PASS"
@@ -43,7 +44,7 @@ def test_an_interrupted_run_leaves_a_report_and_nothing_else(
     temporary.mkdir()
     environ["TMPDIR"] = str(temporary)
     process = start("run", "--output", str(tmp_path / "results"))
-    journal = _journal_once_it_says(tmp_path / "results", "check_finished")
+    journal = _journal_once_it_says(tmp_path / "results", "check_finished", process)
     family = psutil.Process(process.pid).children(recursive=True)
     assert family, "the target runs"
 
@@ -60,10 +61,13 @@ def test_an_interrupted_run_leaves_a_report_and_nothing_else(
     assert summary["suites"]
 
 
-def _journal_once_it_says(results: Path, word: str) -> Path:
+def _journal_once_it_says(
+    results: Path, word: str, process: "subprocess.Popen[str]"
+) -> Path:
     """Wait, in bounded time, until the journal of the only run has such a record."""
     ends = time.monotonic() + 60
     while time.monotonic() < ends:
+        assert process.poll() is None, process.communicate()[0]
         for journal in results.glob("*/journal.ndjson"):
             if f'"{word}"' in journal.read_text():
                 return journal

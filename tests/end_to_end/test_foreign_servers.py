@@ -38,7 +38,7 @@ def judged(verdicts: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["websockets", "starlette"])
 def test_a_strict_echo_server_passes(
-    run: Callable, python: str, echo: str, name: str
+    prove: Callable, python: str, echo: str, name: str
 ) -> None:
     """A server that keeps every rule passes whatever an echo can be asked."""
     commands = {
@@ -48,18 +48,18 @@ def test_a_strict_echo_server_passes(
         "--port {port} echo_starlette:application",
     }
 
-    ended = run(*SUITES, "--serve", commands[name])
+    ended = prove(*SUITES, "--serve", commands[name])
 
     checks = PASSED_BY_ANY_ECHO | {"basics.error_handling"}
     assert judged(ended.verdicts()) == dict.fromkeys(checks, "PASS")
     assert ended.code == 0
 
 
-def test_aiohttp_is_found_to_take_unmasked_frames(run: Callable, python: str) -> None:
+def test_aiohttp_is_found_to_take_unmasked_frames(prove: Callable, python: str) -> None:
     """aiohttp answers a client's unmasked frame, against RFC 6455 5.1."""
     server = shlex.quote(str(SERVERS / "echo_aiohttp.py"))
 
-    ended = run(*SUITES, "--serve", f"{python} {server} {{port}}")
+    ended = prove(*SUITES, "--serve", f"{python} {server} {{port}}")
 
     expected = dict.fromkeys(PASSED_BY_ANY_ECHO, "PASS")
     assert judged(ended.verdicts()) == expected | {"basics.error_handling": "FAIL"}
@@ -79,13 +79,13 @@ def has_ws(environ: dict[str, str]) -> bool:
     return asked.returncode == 0
 
 
-def test_node_ws_passes(run: Callable, environ: dict[str, str]) -> None:
+def test_node_ws_passes(prove: Callable, environ: dict[str, str]) -> None:
     """Node's ws passes whatever an echo can be asked."""
     if not has_ws(environ):
         pytest.skip("needs Node and its package ws (see NODE_PATH)")
     server = shlex.quote(str(SERVERS / "echo_ws.js"))
 
-    ended = run(*SUITES, "--serve", f"node {server} {{port}}")
+    ended = prove(*SUITES, "--serve", f"node {server} {{port}}")
 
     checks = PASSED_BY_ANY_ECHO | {"basics.error_handling"}
     assert judged(ended.verdicts()) == dict.fromkeys(checks, "PASS")

@@ -45,10 +45,10 @@ def test_every_check_has_a_wreck_of_its_own() -> None:
     ],
 )
 def test_the_sound_server_passes_every_check(
-    run: Callable, wreck: Callable[[str], str], suites: Sequence[str]
+    prove: Callable, wreck: Callable[[str], str], suites: Sequence[str]
 ) -> None:
     """What the wrecks break is whole in the server that they are made of."""
-    ended = run(*suites, *PATIENCE, "--dialect", "hub", "--serve", wreck("sound"))
+    ended = prove(*suites, *PATIENCE, "--dialect", "hub", "--serve", wreck("sound"))
 
     expected = {check for check in CHECKS if check.partition(".")[0] in suites}
     assert ended.verdicts() == dict.fromkeys(expected, "PASS")
@@ -65,10 +65,10 @@ def test_the_sound_server_passes_every_check(
     ],
 )
 def test_a_check_fails_on_its_wreck(
-    run: Callable, wreck: Callable[[str], str], check: str, name: str
+    prove: Callable, wreck: Callable[[str], str], check: str, name: str
 ) -> None:
     """The fault is seen by the check that has to see it, as FAIL."""
-    ended = run(check, *PATIENCE, "--dialect", "hub", "--serve", wreck(name))
+    ended = prove(check, *PATIENCE, "--dialect", "hub", "--serve", wreck(name))
 
     assert ended.verdicts() == {check: "FAIL"}
     assert ended.code == 1

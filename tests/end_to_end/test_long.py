@@ -24,11 +24,11 @@ TIMES = 10
     ids=["talk", "load"],
 )
 def test_runs_on_the_hub_give_the_same_verdicts_again_and_again(
-    run: Callable, tmp_path: Path, suites: tuple[str, ...], times: int
+    prove: Callable, tmp_path: Path, suites: tuple[str, ...], times: int
 ) -> None:
     """A verdict that changes from run to run says nothing."""
     seen = [
-        run(*suites, output=str(tmp_path / str(number))).verdicts()
+        prove(*suites, output=str(tmp_path / str(number))).verdicts()
         for number in range(times)
     ]
 

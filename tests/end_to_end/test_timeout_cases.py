@@ -25,6 +25,8 @@ from wavetank.wrecks.patience import (
     PongsUnheard,
 )
 
+pytestmark = pytest.mark.hasty
+
 DEADLINE = 60.0
 """Seconds after which a test gives up; nothing is measured against it."""
 WITHIN = 1.0

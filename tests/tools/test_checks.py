@@ -230,6 +230,7 @@ def test_outcomes_are_noted_with_and_without_workers(
 ) -> None:
     """The hooks of tests/conftest.py count each test once, and whole files too."""
     pytester.makeconftest((ROOT / "tests" / "conftest.py").read_text())
+    pytester.makeini(f"[pytest]\npythonpath = {ROOT / 'tools'}")
     pytester.makepyfile(
         test_inner=INNER,
         test_whole="import pytest; pytest.skip('x', allow_module_level=True)",

@@ -183,6 +183,7 @@ async def test_door_hears_a_close_instead_of_a_welcome(
     assert (end.cause, end.code) == (Cause.CLOSED, None)
 
 
+@pytest.mark.hasty
 async def test_door_waits_for_a_welcome_for_a_bounded_time(
     hub: Any, make_door: Any
 ) -> None:

@@ -26,7 +26,7 @@ from wavetank.lab.target import Target
 from wavetank.net import ThrowAwayAuthority, find_dynamic_port, release_port
 from wavetank.wire import Opcode, encode_frame
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 SOON = 0.05
 """Seconds for what never comes."""

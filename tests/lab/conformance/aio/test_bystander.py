@@ -24,7 +24,7 @@ from wavetank.lab.target import Target
 from wavetank.net import ConnectionEnded, HandshakeBroken
 from wavetank.wire import Frame, Opcode, encode_close
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 DEADLINE = 20.0
 """Seconds after which a test gives up; nothing is measured against it."""

@@ -22,6 +22,8 @@ from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.plan import Plan
 from wavetank.lab.run import Run
 
+pytestmark = pytest.mark.hasty
+
 ECHO = """
 import sys
 from websockets.sync.client import connect

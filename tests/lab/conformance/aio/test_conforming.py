@@ -156,9 +156,9 @@ async def test_a_failed_case_has_its_trace(conform: Conform, echo_of: Serve) -> 
     assert (bad.judgement.verdict, bad.skipped) == ("FAIL", "")
     assert "1007" in bad.judgement.expected
     assert "with 1000" in bad.judgement.seen
-    sent, received, *_, ended = bad.trace
+    sent, *between, ended = bad.trace
     assert sent == "> TEXT FIN MASK length 1: ff"
-    assert received.startswith("< CLOSE FIN length")
+    assert any(line.startswith("< CLOSE FIN length") for line in between)
     assert ended == "= TCP ended: fin"
     assert verdicts([good]) == ["PASS"]
 
@@ -423,11 +423,12 @@ async def test_what_stood_still_at_the_very_end_counts(clock: Any) -> None:
     lag = conforming.Lag()
     async with lag:
         clock.leap(15.0)
-    assert 14.0 < lag.worst < 16.0
+    worst = lag.worst
+    assert worst > 14.0
     clock.leap(60.0)
     for _ in range(3):
         await asyncio.sleep(0)
-    assert lag.worst < 16.0
+    assert lag.worst == worst
 
 
 # Many, and a second time

@@ -32,7 +32,7 @@ from wavetank.lab.conformance.openings import Opening
 from wavetank.lab.conformance.worklist import Row, Worklist
 from wavetank.net import RudeHost, RudePeer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 DEADLINE = 30.0
 """Seconds after which a test gives up; nothing is measured against it."""

@@ -36,7 +36,7 @@ from wavetank.lab.conformance.judge import judge
 from wavetank.lab.conformance.tracing import Tracing
 from wavetank.lab.conversation import Refused
 from wavetank.net import ConnectionEnded, RudePeer
-from wavetank.wire import Inflater, Opcode, encode_frame
+from wavetank.wire import Inflater, Opcode, encode_close, encode_frame
 from wavetank.wrecks import SoundServer
 from wavetank.wrecks.rules import ReservedBitsIgnored
 
@@ -495,7 +495,8 @@ async def test_the_target_s_close_frame_is_answered(
         guest.send(Opcode.CLOSE, theirs)
         guest.writer.write_eof()
         while frame := await guest.frame():
-            answers.append(frame.payload)
+            if frame.opcode == Opcode.CLOSE:  # a ping may have been under way
+                answers.append(frame.payload)
 
     table = await seat(await rudely(fail), text("a", rsv=2), outcomes=(FAILS,))
     said = await table.play()
@@ -616,6 +617,28 @@ async def test_a_target_that_should_have_failed_is_asked(
     assert (said.is_alive, said.ending) == (True, "")
     assert table.verdict == "FAIL"
     assert "it went on and answered a ping" in judge(table.case, said).seen
+
+
+async def test_a_target_that_answers_the_question_first_may_fail_all_the_same(
+    seat: Seat, rudely: Rudely, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stood still read the ping together with what broke the rule."""
+    monkeypatch.setattr(playing, "_SUSPICIOUS", 0.01)
+    monkeypatch.setattr(playing, "_AFTERTHOUGHT", DEADLINE)
+
+    async def answer_first(guest: Any) -> None:
+        await guest.shake_hands()
+        await guest.frame()
+        guest.send(Opcode.PONG, (await guest.frame()).payload)
+        guest.send(Opcode.CLOSE, encode_close(1007))
+        guest.writer.write_eof()
+        await guest.rest()
+
+    url = await rudely(answer_first)
+    table = await seat(url, text("a", rsv=2), Pause(0.0), outcomes=(FAILS,))
+    said = await table.play()
+    await table.rude.close()
+    assert (said.is_alive, said.code, said.ending) == (False, 1007, "fin")
 
 
 async def test_a_target_is_asked_once_and_may_still_fail(

@@ -25,7 +25,7 @@ from wavetank.wrecks.patience import (
     PongsUnheard,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 PATIENCE = 0.5
 """Seconds that stalled connections are watched here."""

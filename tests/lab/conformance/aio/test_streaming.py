@@ -23,7 +23,7 @@ from wavetank.wrecks.frames import ContextKept, Deflating, WindowForgotten
 from wavetank.wrecks.messages import CorruptOver32K, EveryFiftiethLost
 from wavetank.wrecks.volumes import ContextShared, WindowRaised
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 DEADLINE = 30.0
 """Seconds after which a test gives up; nothing is measured against it."""

@@ -29,7 +29,7 @@ from wavetank.lab.conformance.openings import Opening
 from wavetank.net import Guest, RudeHost, RudePeer
 from wavetank.wire import Opcode, Request, encode_close
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.hasty]
 
 DEADLINE = 30.0
 """Seconds after which a test gives up; nothing is measured against it."""

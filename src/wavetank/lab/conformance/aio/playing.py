@@ -53,6 +53,9 @@ _TURN = 64
 _SUSPICIOUS = 0.3
 """Seconds of silence after which a target that should have failed is asked."""
 
+_AFTERTHOUGHT = 0.2
+"""Seconds after which a target that answered that ping has gone on."""
+
 _PARTS = 3
 """A target that is silent for one of so many parts of its time is asked whether it is
 there; if it is, it has one part more."""
@@ -299,13 +302,17 @@ class Player:
         """
         longest = time.monotonic() + _LONGEST * self._within
         until, done = time.monotonic() + self._within, 0
-        may_ask = self._may_be_asked()
+        may_ask, has_gone_on = self._may_be_asked(), False
         has_to_fail = all(each.end is End.FAILED for each in self._case.outcomes)
         silence = _SUSPICIOUS if has_to_fail else self._within / _PARTS
         while (left := until - time.monotonic()) > 0:
             transcript = self._transcript
             if transcript.is_alive and has_to_fail:
-                return
+                # Who was busy elsewhere reads the ping together with what breaks the
+                # rule, and may answer it first (RFC 6455 5.5.2: as soon as possible).
+                transcript.is_alive, has_gone_on = False, True
+                until = min(until, time.monotonic() + _AFTERTHOUGHT)
+                continue
             if transcript.is_alive:
                 # Nothing is wrong with that, and what is late now is not on its way;
                 # but for the answer to our close frame, which stood behind the ping.
@@ -334,6 +341,8 @@ class Player:
                 if may_ask:
                     may_ask = False
                     await self._write(self._frame(Opcode.PING, self._probe))
+        if has_gone_on and not self._transcript.has_answer:
+            self._transcript.is_alive = True
         if until == longest:
             words = f"it was still going on after {_LONGEST * self._within:g} s"
             self._transcript.obstacle = words
