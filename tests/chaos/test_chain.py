@@ -199,6 +199,35 @@ def test_choice_goes_on_counting_unless_it_is_changed() -> None:
     assert [chain.receive(text(b"c"), 0.0) for _ in range(3)] == [[], [], [text(b"c")]]
 
 
+def test_toxic_that_is_removed_in_a_message_does_not_break_it() -> None:
+    """It hurts nothing any more, its name is free, and what is late comes behind."""
+    late, more = text(b"late"), text(b"more")
+    first, last = Frame(b"\x01\x01a", 2), Frame(b"\x80\x01b", 2)
+    asked = spec("delay", delay=5000, overtake=True)
+    chain = chain_of(asked)
+    assert chain.receive(late, 0.0) == []
+    assert chain.receive(first, 0.0) == []
+    assert chain.remove("delay", 1.0) == [first]
+    assert chain.statistics() == {}
+    assert chain.wants_frames
+    assert chain.add(asked, 2.0, DICE) == []
+    chain.remove("delay", 3.0)
+    assert chain.receive(last, 9.0) == [last, late]
+    assert chain.is_empty
+    assert chain.receive(more, 9.0) == [more]
+
+
+def test_chain_knows_what_is_on_its_way() -> None:
+    """What waits for its time alone, and for nothing else, is told apart."""
+    chain = chain_of(spec("latency", latency=100), spec("stall"))
+    chain.receive(Bytes(b"123"), 0.0)
+    assert (chain.held, chain.flying, chain.waiting) == (3, 3, 1)
+    chain.wake(0.2)
+    assert (chain.held, chain.flying, chain.waiting) == (3, 0, 1)
+    chain.remove("stall", 0.3)
+    assert (chain.held, chain.flying, chain.waiting) == (0, 0, 0)
+
+
 def test_names_are_unique_and_known() -> None:
     """Whether the link has the toxic or not."""
     chain = chain_of(spec("noop"))

@@ -173,6 +173,102 @@ def test_downstream_becomes_bytes_unless_it_agrees(response: bytes) -> None:
     assert splitter.upgraded is False
 
 
+@pytest.mark.parametrize(
+    ("refusal", "body"),
+    [
+        (REFUSED, b""),
+        (b"HTTP/1.1 401 No\r\ncontent-length : 5\r\n\r\n", b"HTTP/"),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", b""),
+    ],
+)
+@pytest.mark.parametrize("skips", [False, True])
+@given(sizes=cuts)
+def test_who_was_refused_may_ask_again(
+    refusal: bytes, body: bytes, skips: bool, sizes: list[int]
+) -> None:
+    """As with a password, behind 401: the next response may agree."""
+    up, down = framed(UP), Splitter(DOWN)
+    items: list[Item] = []
+    for chunk in pieces(refusal + body, sizes):
+        if skips:
+            down.skip(chunk)
+        else:
+            items += down.feed(chunk)
+    assert joined(items) == (
+        [] if skips else [Head(refusal), *([Bytes(body)] if body else [])]
+    )
+    assert (down.upgraded, down.has_refused) == (None, True)
+    down.has_refused = False
+    assert up.begin_again()
+    assert joined(
+        [item for one in pieces(REQUEST, sizes) for item in up.feed(one)]
+    ) == [Head(REQUEST)]
+    assert feed_all(down, pieces(AGREED + HELLO, sizes)) == [
+        Head(AGREED),
+        Frame(HELLO, 2),
+    ]
+    assert down.upgraded is True
+    frame = encode_frame(0x1, b"Hello", mask=MASK)
+    assert up.feed(frame) == [Frame(frame, 6)]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        b"HTTP/1.0 401 No\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 401 No\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 401 No\r\n\r\n",
+        REFUSED + REFUSED,
+        REFUSED + b"\x81",
+    ],
+)
+def test_a_refusal_is_the_end_where_nobody_can_tell_what_follows(
+    refusal: bytes,
+) -> None:
+    """What has no counted body, and what answers twice, goes by as bytes for ever."""
+    splitter = Splitter(DOWN)
+    assert raw(splitter.feed(refusal)) == refusal
+    assert splitter.upgraded is False
+    assert splitter.feed(AGREED) == [Bytes(AGREED)]
+
+
+def test_refusals_are_bounded() -> None:
+    """Who asks again and again goes by as bytes in the end."""
+    splitter = Splitter(DOWN)
+    for _ in range(8):
+        assert splitter.feed(REFUSED) == [Head(REFUSED)]
+        assert splitter.upgraded is None
+        splitter.has_refused = False
+    assert splitter.feed(REFUSED) == [Head(REFUSED)]
+    assert splitter.upgraded is False
+
+
+@pytest.mark.parametrize("skips", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        REQUEST + b"\x81",
+        REQUEST + HELLO,
+        PLAIN + b"body",
+        b"POST /x HTTP/1.1\r\n\r\n",
+        REQUEST[:9],
+        b"\x00",
+    ],
+)
+def test_who_did_not_wait_for_the_response_cannot_begin_again(
+    said: bytes, skips: bool
+) -> None:
+    """What was said meanwhile is half a frame, a body, or another request."""
+    splitter = Splitter(UP)
+    if skips:
+        splitter.skip(said)
+    else:
+        splitter.feed(said)
+    assert not splitter.begin_again()
+
+
 def test_downstream_takes_an_agreement_without_its_field() -> None:
     """A 101 that leaves out Upgrade is wrong, and followed by frames."""
     splitter = Splitter(DOWN)

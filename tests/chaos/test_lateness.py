@@ -103,6 +103,38 @@ def test_late_frames_come_before_the_last_item(last: Item) -> None:
     assert toxic.kept == 0
 
 
+def test_late_message_stays_where_it_would_break_one_that_is_healed() -> None:
+    """A toxic that is taken out makes no fault of its own: the message goes behind."""
+    toxic = keeping((LATER, 9.0), (LATE, 8.0), (PING, 7.0))
+    toxic.receive(FIRST, 1.0)
+    assert items(toxic.heal(2.0)) == [PING]
+    assert not toxic.is_empty
+    assert items(toxic.pass_by(LAST, 3.0)) == [LAST]
+    assert items(toxic.wake(toxic.wakes_at)) == [LATE, LATER]
+    assert toxic.is_empty
+    assert (toxic.kept, toxic.wakes_at) == (0, NEVER)
+
+
+def test_nothing_goes_into_a_frame_in_pieces_when_a_toxic_is_healed() -> None:
+    """Not even a control frame; all of it goes before the next frame."""
+    toxic = keeping((LATE, 9.0), (PING, 8.0))
+    toxic.receive(Bytes(b"\x82\x7f"), 1.0)
+    assert items(toxic.heal(2.0)) == []
+    assert items(toxic.pass_by(TEXT, 3.0)) == [PING, LATE, TEXT]
+
+
+def test_what_is_late_is_taken_over_in_its_place() -> None:
+    """A toxic that is changed in the middle of a message does not break it."""
+    old = keeping((LATE, 2.0), (PING, 3.0))
+    old.receive(FIRST, 1.0)
+    new = LateToxic()
+    new.take_over(old)
+    assert new.kept == len(LATE.data) + len(PING.data)
+    assert items(new.wake(3.0)) == [PING]
+    assert items(new.receive(LAST, 4.0)) == [LAST]
+    assert items(new.wake(new.wakes_at)) == [LATE]
+
+
 def test_head_goes_by() -> None:
     """What comes before all frames changes nothing."""
     toxic = keeping()

@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavetank.chaos.aio import proxy
 from wavetank.chaos.chance import When
 from wavetank.chaos.control import proxy_value
 from wavetank.chaos.reading import (
-    MODES,
     MOST_PROXIES,
     ProxySpec,
     address_text,
@@ -60,11 +58,6 @@ def mistakes(file: str, content: str) -> list[str]:
     problems: list[str] = []
     read_file(file, content, problems)
     return problems
-
-
-def test_modes_are_those_of_the_proxy() -> None:
-    """What may be written is what a proxy can do."""
-    assert MODES == proxy.MODES
 
 
 def test_a_file_has_proxies_and_toxics() -> None:

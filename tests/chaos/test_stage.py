@@ -117,6 +117,40 @@ def test_stage_gives_everything_back_in_order() -> None:
     assert stage.due == NEVER
 
 
+def test_stage_knows_what_only_waits_for_its_time() -> None:
+    """What waits for ever, and all behind it, waits for something else."""
+    stage = Stage(SPEC, Script(5.0, NEVER, 6.0), None)
+    for text in (b"abc", b"de", b"f"):
+        stage.receive(Bytes(text), 0.0, None)
+    assert (stage.held, stage.flying, len(stage)) == (6, 3, 3)
+    taken(stage, 5.0)
+    assert (stage.held, stage.flying, len(stage)) == (3, 0, 2)
+    stage.clear(6.0)
+    assert (stage.held, stage.flying, len(stage)) == (0, 0, 0)
+
+
+def test_stage_stays_until_nothing_is_left_of_a_toxic_that_lingers() -> None:
+    """It is shown what comes, and hurts nothing any more."""
+
+    class Lingering(Marking):
+        is_empty = False
+
+    toxic = Lingering()
+    stage = Stage(SPEC, toxic, None)
+    assert not stage.is_healed
+    assert stage.heal(1.0) == []
+    assert stage.is_healing
+    assert not stage.is_healed
+    stage.receive(TEXT, 2.0, None)
+    toxic.is_empty = True
+    assert not stage.is_healed
+    assert taken(stage, 2.0) == [item for _, item in toxic.pass_by(TEXT, 2.0)]
+    assert stage.is_healed
+    alone = Stage(SPEC, Noop(), None)
+    alone.heal(1.0)
+    assert alone.is_healed
+
+
 def test_stage_lets_nothing_go_behind_an_end() -> None:
     """Whatever a toxic says, and whatever comes."""
 

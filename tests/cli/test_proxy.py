@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -297,23 +298,74 @@ def test_proxy_refuses_what_cannot_be(
         assert any(problem in told for told in caught.value.problems)
 
 
-def test_proxy_says_which_frames_are_not_in_the_wire_log(
+def test_proxy_writes_its_wire_log_as_it_goes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, echo: int
 ) -> None:
-    """The log is bounded; what went is counted."""
-    from wavetank.chaos.aio import proxies, wirelog
+    """Who is killed has lost the last second of it alone."""
+
+    def meanwhile(urls: list[str]) -> None:
+        with connect(urls[0], compression=None) as client:
+            client.send("a")
+            client.recv(PATIENCE)
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until and file.stat().st_size == 0:
+                os.sched_yield()
+            seen.extend(json.loads(line) for line in file.read_bytes().splitlines())
+
+    seen: list[dict[str, object]] = []
+    monkeypatch.setattr(command, "_GLANCE", 0.01)
+    file = tmp_path / "wire.ndjson"
+    argv = ["--upstream", f"ws://127.0.0.1:{echo}", "--wire-log", str(file)]
+    run(monkeypatch, *argv, meanwhile=meanwhile)
+    assert (seen[0]["proxy"], seen[0]["fate"]) == ("proxy", "passed")
+    assert len(file.read_bytes().splitlines()) == 4
+
+
+def test_proxy_goes_on_where_its_wire_log_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, echo: int
+) -> None:
+    """It says so at once, and at its end by what it raises."""
 
     def meanwhile(urls: list[str]) -> None:
         with connect(urls[0]) as client:
-            client.send("a")
-            client.recv(PATIENCE)
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until and "--wire-log" not in screen.text:
+                client.send("a")
+                client.recv(PATIENCE)
 
-    monkeypatch.setattr(proxies, "WireLog", lambda: wirelog.WireLog(most=1))
-    file = tmp_path / "wire.ndjson"
-    argv = ["--upstream", f"127.0.0.1:{echo}", "--wire-log", str(file)]
-    screen = run(monkeypatch, *argv, meanwhile=lambda urls: meanwhile([urls[0] + "/"]))
-    assert "frames are not in --wire-log" in screen.text
-    assert len(file.read_bytes().splitlines()) == 1
+    monkeypatch.setattr(command, "_GLANCE", 0.01)
+    screen = Screen(meanwhile=meanwhile)
+    monkeypatch.setattr(sys, "stdout", screen)
+    with pytest.raises(OSError, match="No space"):
+        main(["--upstream", f"ws://127.0.0.1:{echo}", "--wire-log", "/dev/full"])
+    screen.join()
+    told = "--wire-log: cannot be written any more: No space left on device"
+    assert screen.text.count(told) == 1
+
+
+def test_proxy_says_what_a_toxic_cannot_look_into(
+    monkeypatch: pytest.MonkeyPatch, echo: int
+) -> None:
+    """A toxic that never strikes because all is compressed looks like a sound link."""
+
+    def meanwhile(urls: list[str]) -> None:
+        with connect(urls[0]) as client:
+            until = time.monotonic() + PATIENCE
+            while time.monotonic() < until and "look into" not in screen.text:
+                client.send('{"n":1}' * 100)
+                client.recv(PATIENCE)
+
+    monkeypatch.setattr(command, "_GLANCE", 0.01)
+    screen = Screen(meanwhile=meanwhile)
+    monkeypatch.setattr(sys, "stdout", screen)
+    toxic = "drop stream=upstream when.json.n=1"
+    assert main(["--upstream", f"ws://127.0.0.1:{echo}", "--toxic", toxic]) == 0
+    screen.join()
+    assert re.search(
+        r"proxy: when\.json of drop_upstream could not look into \d+ text messages: "
+        "compressed",
+        screen.text,
+    )
 
 
 def test_proxy_goes_on_where_nobody_reads_what_it_prints(

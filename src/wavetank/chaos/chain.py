@@ -70,13 +70,27 @@ class Chain:
         return sum(stage.held for stage in self._stages)
 
     @property
+    def flying(self) -> int:
+        """Bytes of `held` that wait for their time alone, as on a long line."""
+        return sum(stage.flying for stage in self._stages)
+
+    @property
+    def waiting(self) -> int:
+        """Items that have not left yet, but for those that toxics keep themselves."""
+        return sum(map(len, self._stages))
+
+    @property
     def wants_frames(self) -> bool:
         """Whether a toxic of frames is in it."""
         return bool(self._stages) and self._stages[0].spec.is_for_frames
 
     def statistics(self) -> dict[str, dict[str, int]]:
         """Return counts of each toxic by its name."""
-        return {stage.spec.name: stage.statistics() for stage in self._stages}
+        return {
+            stage.spec.name: stage.statistics()
+            for stage in self._stages
+            if not stage.is_healing
+        }
 
     # What goes by
 
@@ -116,7 +130,8 @@ class Chain:
     def remove(self, name: str, now: float) -> list[Item]:
         """Take a toxic out; return what leaves the chain now.
 
-        What it kept goes on at once, before all that come later.
+        What it kept goes on at once, before all that come later; where that would
+        break a message in two, at its end.
 
         Raises:
             LocalError: If there is none of this name.
@@ -184,6 +199,8 @@ class Chain:
     def _look(self) -> None:
         """Find out when something happens next."""
         self.wakes_at = NEVER
+        if any(stage.is_healed for stage in self._stages):
+            self._stages = [stage for stage in self._stages if not stage.is_healed]
         for stage in self._stages:
             self.wakes_at = min(stage.due, self.wakes_at)
         self.is_empty = not self._stages and not self.has_ended
@@ -194,8 +211,12 @@ class Chain:
         return self._dice[name]
 
     def _place(self, name: str) -> int | None:
-        names = [stage.spec.name for stage in self._stages]
-        return names.index(name) if name in names else None
+        places = (
+            place
+            for place, stage in enumerate(self._stages)
+            if stage.spec.name == name and not stage.is_healing
+        )
+        return next(places, None)
 
     def _make(self, spec: ToxicSpec) -> Stage:
         dice = self._dice[spec.name]
@@ -212,9 +233,8 @@ class Chain:
     def _take_out(self, name: str, out: list[Item]) -> None:
         place = self._place(name)
         if place is not None:
-            stage = self._stages.pop(place)
-            for item in stage.clear(self._now):
-                self._pass_on(item, place, out)
+            for item in self._stages[place].heal(self._now):
+                self._pass_on(item, place + 1, out)
 
     def _replace(self, place: int, spec: ToxicSpec, out: list[Item]) -> None:
         stage = self._stages[place]

@@ -20,7 +20,7 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of the largest head."""
 
 _MOST_HEADS: Final = 8
-"""Responses before the last one (RFC 9110 15.2); who sends more is up to no good."""
+"""Responses before the last one: interim ones (RFC 9110 15.2), and refusals."""
 
 
 class _Phase(enum.Enum):
@@ -37,6 +37,12 @@ class _Phase(enum.Enum):
 
 _end_of_head = re.compile(rb"\r?\n\r?\n")
 _upgrade = re.compile(rb"(?im)^upgrade[ \t]*:([^\n]*)")
+_length = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r?$")
+_is_uncounted = re.compile(
+    rb"(?im)^(?:transfer-encoding[ \t]*:|connection[ \t]*:[^\n]*\bclose\b)"
+)
+_NO_BODY: Final = frozenset({204, 304})
+"""Statuses of responses without a body (RFC 9112 6.3)."""
 _FIRST_LINES: Final = {
     Direction.UPSTREAM: re.compile(rb"[A-Z]{1,20} \S+ HTTP/1\.[01]\r?"),
     Direction.DOWNSTREAM: re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: .*)?\r?"),
@@ -84,6 +90,14 @@ def measure(data: bytes | bytearray, at: int) -> tuple[int, int]:
     return head, head + length
 
 
+def _body_of(head: bytes, status: int) -> int | None:
+    """Return the bytes between a response and the next one; None: nobody can tell."""
+    lengths = {int(length) for length in _length.findall(head)}
+    if head.startswith(b"HTTP/1.0") or _is_uncounted.search(head) or len(lengths) > 1:
+        return None
+    return 0 if status in _NO_BODY else next(iter(lengths), None)
+
+
 class Splitter:
     """Splits one stream of a link at its borders, or follows them without splitting.
 
@@ -92,7 +106,9 @@ class Splitter:
     Before a ``skip``, ``release`` hands out what ``feed`` has kept.
 
     A client's frames are split as soon as its request has asked for the upgrade;
-    ``tell`` says what became of it. Memory is bounded by one head or one frame of
+    ``tell`` says what became of it. Behind a refusal whose body is counted the client
+    may ask again on the same connection, if it has said nothing meanwhile:
+    ``begin_again``. Memory is bounded by one head or one frame of
     ``max_frame``, whatever comes.
 
     Args:
@@ -102,6 +118,8 @@ class Splitter:
     Attributes:
         upgraded: Whether the response was 101; None while nobody knows. Downstream
             finds out, upstream is told.
+        has_refused: Whether a response has said no, and another one may follow:
+            upstream has to begin again.
         frames: Frames that have begun, skipped ones too.
         oversized: Frames above ``max_frame``, which went by as `Bytes`.
     """
@@ -111,6 +129,7 @@ class Splitter:
         "_gone",
         "_heads",
         "_is_http",
+        "_is_idle",
         "_kept",
         "_lead",
         "_left",
@@ -119,6 +138,7 @@ class Splitter:
         "_phase",
         "_searched",
         "frames",
+        "has_refused",
         "oversized",
         "upgraded",
     )
@@ -133,12 +153,14 @@ class Splitter:
         self._searched = 0
         self._is_http = False
         self._heads = 0
+        self._is_idle = False
         # Of a frame: bytes that are needed to go on; the start of a header that was
-        # handed on; bytes to hand on before the next border.
+        # handed on; bytes to hand on before the next border. Before a head: of a body.
         self._need = 0
         self._lead = b""
         self._left = 0
         self.upgraded: bool | None = None
+        self.has_refused = False
         self.frames = 0
         self.oversized = 0
 
@@ -177,7 +199,8 @@ class Splitter:
         if self._phase is _Phase.FRAMES:
             return self._split(data)
         if self._phase is _Phase.HEAD:
-            return self._read_head(data)
+            return self._read_body(data) if self._left else self._read_head(data)
+        self._is_idle = False
         return [Bytes(data)]
 
     def skip(self, data: bytes) -> None:
@@ -236,7 +259,26 @@ class Splitter:
         self._phase = _Phase.BYTES
         return kept
 
+    def begin_again(self) -> bool:
+        """Look for another request, upstream: the last one was refused.
+
+        Returns:
+            Whether that can be. Not so where the client has said something behind its
+            request: nobody can tell what it was meant to be, and ``tell`` is due.
+        """
+        is_silent = not (self.frames or self._kept or self._lead or self._left)
+        if not (self._is_idle and is_silent):
+            return False
+        self._phase = _Phase.HEAD
+        return True
+
     # Heads
+
+    def _read_body(self, data: bytes) -> list[Item]:
+        """Hand on the body of a refusal, and look at what is behind it."""
+        size = min(self._left, len(data))
+        self._left -= size
+        return [Bytes(data[:size]), *self.feed(data[size:])]
 
     def _read_head(self, data: bytes) -> list[Item]:
         """Take bytes of a head; return it once it is complete, and what follows."""
@@ -297,6 +339,7 @@ class Splitter:
         upgrade = _upgrade.search(head)
         is_asked = upgrade is not None and b"websocket" in upgrade[1].lower()
         if self._direction is Direction.UPSTREAM:
+            self._is_idle = head.startswith(b"GET ")
             if not head or self.upgraded is False:
                 return _Phase.BYTES
             return _Phase.FRAMES if is_asked or self.upgraded else _Phase.WAITING
@@ -304,6 +347,13 @@ class Splitter:
         status = int(line[1]) if line else 0
         if 100 <= status < 200 and status != 101 and self._heads < _MOST_HEADS:
             self._heads += 1
+            return _Phase.HEAD
+        body = _body_of(head, status) if status >= 200 else None
+        # Two refusals at once answer requests that did not wait for each other.
+        if body is not None and self._heads < _MOST_HEADS and not self.has_refused:
+            self._heads += 1
+            self._left = body
+            self.has_refused = True
             return _Phase.HEAD
         # Who leaves the field out breaks RFC 6455 4.2.2, and speaks frames anyway.
         self.upgraded = status == 101 and (is_asked or upgrade is None)
@@ -358,7 +408,12 @@ class Splitter:
         """Follow the borders of a head, and of a header that came in pieces."""
         if self.held:
             raise LocalError("bytes are kept: call release() before skip()")
-        if self._phase is _Phase.HEAD:
+        if self._phase is _Phase.HEAD and self._left:
+            size = min(self._left, len(data))
+            self._left -= size
+            if size < len(data):
+                self._skip_slowly(data[size:])
+        elif self._phase is _Phase.HEAD:
             taken = self._take_head(data)
             self._gone = len(self._kept)
             if taken is not None and taken[0]:
@@ -367,3 +422,5 @@ class Splitter:
             at = self._reach(data)
             if at < len(data):
                 self.skip(data[at:])
+        else:
+            self._is_idle = False

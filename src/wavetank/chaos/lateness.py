@@ -59,7 +59,7 @@ class LateToxic(FrameToxic):
     def spare(self, item: Item, now: float) -> list[Timed]:
         """Let it by, behind what has to come before it."""
         if ends_all(item):
-            return [*self.heal(now), (now, item)]
+            return [*at_once(self.take_all(), now), (now, item)]
         self._meet(item)
         before = self.take_ready(now)
         self._follow(item)
@@ -75,13 +75,34 @@ class LateToxic(FrameToxic):
     def heal(self, now: float) -> list[Timed]:
         """Return all that wait, in the order in which they are due.
 
-        Taken out in the middle of a message, they break it: they are not lost.
+        In the middle of a message, or of a frame, those that would break it stay;
+        they go at its end.
         """
+        if not (self._in_message or self._in_frame):
+            return at_once(self.take_all(), now)
+        for waiting in (self._messages, self._controls):
+            waiting[:] = [(now, number, frame) for _, number, frame in sorted(waiting)]
+        return self.wake(now)
+
+    def take_over(self, old: "LateToxic") -> None:
+        """Let go what is late already when it was to go."""
+        self.kept, self._number = old.kept, old._number
+        self._messages, self._controls = old._messages, old._controls
+        self._in_message, self._in_frame = old._in_message, old._in_frame
+        self.wakes_at = old.wakes_at
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits any more."""
+        return not (self._messages or self._controls)
+
+    def take_all(self) -> list[Frame]:
+        """Take all that wait, in the order in which they are due."""
         waiting = sorted([*self._messages, *self._controls])
         self._messages, self._controls = [], []
         self.kept = 0
         self.wakes_at = NEVER
-        return [(now, frame) for _, _, frame in waiting]
+        return [frame for _, _, frame in waiting]
 
     def take_ready(self, now: float) -> list[Frame]:
         """Take what is due and breaks nothing here, control frames first."""

@@ -77,7 +77,7 @@ PROXY_OPTIONS = (
         kind=path,
         default=None,
         metavar="FILE",
-        help="write there at the end what became of each frame, as lines of JSON",
+        help="write there what became of each frame, as it is known, as lines of JSON",
     ),
     Option(
         name="seconds",

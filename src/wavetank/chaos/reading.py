@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 MODES: Final = ("frames", "bytes")
-"""Whether a proxy looks for frames."""
+"""Whether a proxy looks for frames: toxics of frames need it, and it costs a little."""
 
 MOST_PROXIES: Final = 1000
 """Of one file, or of one call."""

@@ -15,6 +15,7 @@ from wavetank.chaos.toxic import (
     Frame,
     Item,
     Keeps,
+    Lingers,
     PassesBy,
     Timed,
     Toxic,
@@ -43,14 +44,17 @@ class Stage:
         toxic: What was made of it.
         chance: Chooses its frames; None for all.
         seen: Items that came.
+        is_healing: Whether it was taken out, and hurts nothing any more.
     """
 
     def __init__(self, spec: ToxicSpec, toxic: Toxic, chance: Chance | None) -> None:
         self.spec = spec
         self.chance = chance
         self.seen = 0
+        self.is_healing = False
         self._queue: deque[Timed] = deque()
         self._queued = 0  # Bytes.
+        self._flying = 0  # Those of them whose time is known.
         self._latest = -NEVER
         self._has_ended = False
         self.toxic: Toxic = toxic
@@ -64,6 +68,14 @@ class Stage:
         """Bytes that are here, with those that the toxic keeps."""
         return self._queued + (self._keeps.kept if self._keeps is not None else 0)
 
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def flying(self) -> int:
+        """Bytes of `held` that go on at a time that is known, and wait for nothing."""
+        return self._flying
+
     @property
     def due(self) -> float:
         """When something happens next."""
@@ -76,7 +88,9 @@ class Stage:
             return
         self.seen += 1
         chance = self.chance
-        if chance is None or type(item) is not Frame or chance.takes(item, now):
+        if self.is_healing:
+            let_go = cast("PassesBy", self.toxic).pass_by(item, now)
+        elif chance is None or type(item) is not Frame or chance.takes(item, now):
             let_go = self.toxic.receive(item, now)
             if watch is not None:
                 watch(self.spec.name, item, let_go)
@@ -91,7 +105,9 @@ class Stage:
         if not self._queue or self._queue[0][0] > now:
             return None
         item = self._queue.popleft()[1]
-        self._queued -= size_of(item)
+        size = size_of(item)
+        self._queued -= size
+        self._flying -= size
         return item
 
     def wake(self, now: float) -> None:
@@ -108,9 +124,21 @@ class Stage:
         self._let_go(self.toxic.heal(now))
         items = [item for _, item in self._queue]
         self._queue.clear()
-        self._queued = 0
+        self._queued = self._flying = 0
         self._latest = -NEVER
         return items
+
+    def heal(self, now: float) -> list[Item]:
+        """Take the toxic out; return everything that may go at once, in order."""
+        self.is_healing = True
+        return self.clear(now)
+
+    @property
+    def is_healed(self) -> bool:
+        """Whether nothing is left of a toxic that was taken out."""
+        lingers = hasattr(self.toxic, "is_empty")
+        is_empty = not lingers or cast("Lingers", self.toxic).is_empty
+        return self.is_healing and is_empty and not self._queue
 
     def replace(self, spec: ToxicSpec, toxic: Toxic, chance: Chance | None) -> None:
         """Put another toxic of the same type here."""
@@ -140,5 +168,7 @@ class Stage:
                 return
             self._latest = max(self._latest, at)
             self._queue.append((self._latest, item))
-            self._queued += size_of(item)
+            size = size_of(item)
+            self._queued += size
+            self._flying += size if self._latest < NEVER else 0
             self._has_ended = isinstance(item, End)

@@ -19,6 +19,7 @@ __all__ = [
     "How",
     "Item",
     "Keeps",
+    "Lingers",
     "Open",
     "PassesBy",
     "TakesOver",
@@ -154,6 +155,19 @@ class Keeps(Protocol):
     @property
     def kept(self) -> int:
         """Bytes that it keeps; the link stops reading above a bound of all."""
+        ...
+
+
+class Lingers(Protocol):
+    """What a toxic has too that cannot always let go of everything when it is healed.
+
+    Without it nothing is left of a toxic that was healed. With it the chain hands it
+    all that comes, as what was not chosen, until nothing is left.
+    """
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it keeps nothing any more."""
         ...
 
 

@@ -37,6 +37,7 @@ class Note:
         "fate",
         "left_at",
         "number",
+        "parts",
     )
 
     def __init__(
@@ -52,6 +53,12 @@ class Note:
         self.left_at: float | None = None
         self.fate = Fate.HELD if came_at is not None else Fate.ADDED
         self.by = ""
+        self.parts = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more becomes of it: no part of it is in the chain."""
+        return not self.parts
 
     @property
     def size(self) -> int:
@@ -127,7 +134,7 @@ class Tracker:
         known = self._inside.get(id(item))
         if any(each is item for each in out):
             if known is not None:
-                self._pieces.pop(known[1], None)  # whole again behind one that kept it
+                self._join(known[1])  # whole again behind one that kept it
             self._add_all(name, out)
         elif known is not None:
             self._follow(name, known, out)
@@ -136,10 +143,10 @@ class Tracker:
 
     def leave(self, item: Item, now: float) -> None:
         """Take note of what comes out of the chain."""
-        _, note = self._inside.pop(id(item), (None, None))
+        note = self._let_go(id(item))
         if note is not None:
             note.leave(now)
-            self._pieces.pop(note, None)
+            self._join(note)
         elif isinstance(item, Frame):
             self._leave_new(item, now)
         else:
@@ -147,11 +154,42 @@ class Tracker:
 
     def end(self) -> None:
         """Forget what is inside: it never leaves."""
+        for note in (*(note for _, note in self._inside.values()), *self._pieces):
+            note.parts = 0
         self._inside.clear()
         self._pieces.clear()
 
-    def _add(self, frame: Frame, note: Note) -> None:
+    # What of each note is inside
+
+    def _hold(self, frame: Frame, note: Note) -> None:
+        """Wait for a frame that is a note's, or a part of it."""
+        self._let_go(id(frame))
         self._inside[id(frame)] = frame, note
+        note.parts += 1
+
+    def _let_go(self, key: int) -> Note | None:
+        """Wait for a frame no more; return whose it was."""
+        _, note = self._inside.pop(key, (None, None))
+        if note is not None:
+            note.parts -= 1
+        return note
+
+    def _cut(self, note: Note, key: int, size: int) -> None:
+        """Wait for so many bytes of a note, behind those of all others."""
+        self._join(note)
+        self._pieces[note] = key, size
+        note.parts += 1
+
+    def _join(self, note: Note) -> int:
+        """Wait for bytes of a note no more; return which frame they are of."""
+        key, _ = self._pieces.pop(note, (0, 0))
+        note.parts -= 1 if key else 0
+        return key
+
+    # What becomes of it
+
+    def _add(self, frame: Frame, note: Note) -> None:
+        self._hold(frame, note)
         self._notify(note)
 
     def _add_all(self, name: str, out: list[Frame | Bytes]) -> None:
@@ -171,10 +209,9 @@ class Tracker:
         if self._keeps(name):
             # It comes out by itself later, or as bytes, or in another frame.
             note.by = note.by or name
-            self._pieces.pop(note, None)
-            self._pieces[note] = id(frame), len(frame.data)
+            self._cut(note, id(frame), len(frame.data))
             return
-        del self._inside[id(frame)]
+        self._let_go(id(frame))
         made = [each for each in out if id(each) not in self._inside]
         data = b"".join(each.data for each in made if isinstance(each, Bytes))
         if not made:
@@ -183,9 +220,9 @@ class Tracker:
             note.suffer(Fate.CHANGED, name)
         for each in made:
             if isinstance(each, Frame):
-                self._inside[id(each)] = each, note
+                self._hold(each, note)
         if data:
-            self._pieces[note] = id(frame), len(data)
+            self._cut(note, id(frame), len(data))
 
     def _lose(self, name: str) -> None:
         """Note that bytes are missing: of which of those in pieces is not known."""
@@ -224,5 +261,4 @@ class Tracker:
 
     def _forget(self, note: Note) -> None:
         """Wait for no more bytes of a frame."""
-        key, _ = self._pieces.pop(note, (0, 0))
-        self._inside.pop(key, None)
+        self._let_go(self._join(note))

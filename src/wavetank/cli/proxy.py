@@ -12,8 +12,9 @@ import signal
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from wavetank.chaos.control import PORT
 from wavetank.chaos.options import PROXY_OPTIONS
@@ -25,6 +26,7 @@ from wavetank.settings import DEFAULT, Settings, resolve
 
 if TYPE_CHECKING:
     from wavetank.chaos.aio.proxies import Proxies
+    from wavetank.chaos.aio.recorder import Recorder
 
 __all__ = ["main"]
 
@@ -45,8 +47,8 @@ when.count, when.since, when.until:
 """
 
 _EPILOG = """\
-Every option can come from the environment too, as WAVETANK_PROXY_<NAME>. Of a wire log
-the last 100,000 frames are kept. All toxics: docs/reference/proxy.md.
+Every option can come from the environment too, as WAVETANK_PROXY_<NAME>. All toxics:
+docs/reference/proxy.md.
 
 exit codes:
     0  stopped, by Ctrl-C or SIGTERM, or --seconds are over
@@ -212,9 +214,9 @@ def _contexts(
     return upstream_tls, listen_tls
 
 
-def _opened(file: Path) -> BinaryIO:
+def _opened(file: Path) -> FileIO:
     try:
-        return file.open("wb")
+        return file.open("wb", buffering=0)
     except OSError as error:
         raise UsageError(f"--wire-log {file}: {error.strerror}") from None
 
@@ -238,19 +240,21 @@ def _loop_factory() -> asyncio.AbstractEventLoop:
 # Doing it.
 
 
-async def _run(order: _Order, wire_log: BinaryIO | None) -> int:
+async def _run(order: _Order, wire_log: FileIO | None) -> int:
     from wavetank.chaos.aio.control import Control
     from wavetank.chaos.aio.proxies import Proxies
+    from wavetank.chaos.aio.recorder import Recorder
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    recorder = None if wire_log is None else Recorder(wire_log)
     proxies = Proxies(
         seed=order.seed,
         upstream_tls=order.upstream_tls,
         listen_tls=order.listen_tls,
-        wire_log=wire_log is not None,
+        recorder=recorder,
         tell=_say,
     )
     async with contextlib.AsyncExitStack() as stack:
@@ -262,33 +266,63 @@ async def _run(order: _Order, wire_log: BinaryIO | None) -> int:
             _say(f"control interface on {control.url}, for Toxiproxy's clients")
         _say(f"the same faults again: --seed {order.seed}")
         _print(f"wavetank proxy ready: {' '.join(_urls(proxies))}".rstrip(" :"))
-        await _until(stop, order.seconds, proxies)
+        await _until(stop, order.seconds, _Glance(proxies, recorder))
         _sum_up(proxies)
-    if wire_log is not None:
-        _write_logs(proxies, wire_log)
+    if recorder is not None:
+        await recorder.write()  # What was still inside is lost, and noted as such.
+        if recorder.failure is not None:
+            raise recorder.failure
     return ExitCode.PASS
 
 
-async def _until(
-    stop: asyncio.Event, seconds: float | None, proxies: "Proxies"
-) -> None:
-    """Wait for a stop or the end of the time; tell whose target is away."""
+async def _until(stop: asyncio.Event, seconds: float | None, glance: "_Glance") -> None:
+    """Wait for a stop or the end of the time, and look around meanwhile."""
     loop = asyncio.get_running_loop()
     end = None if seconds is None else loop.time() + seconds
-    seen: dict[str, int] = {}
     while not stop.is_set() and (end is None or loop.time() < end):
         left = _GLANCE if end is None else min(_GLANCE, max(end - loop.time(), 0.0))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await stop.wait()
-        for name, proxy in proxies.items():
-            count = proxy.statistics()["unreachable"]
-            if count > seen.get(name, 0):
-                _say(
-                    f"{name}: the target could not be reached, by "
-                    f"{count - seen.get(name, 0)} of those who came"
+        await glance.look()
+
+
+class _Glance:
+    """Looks at proxies now and then, and tells once what a user would not expect."""
+
+    def __init__(self, proxies: "Proxies", recorder: "Recorder | None") -> None:
+        self._proxies = proxies
+        self._recorder = recorder
+        self._told: dict[tuple[str, str], int] = {}
+        self._has_failed = False
+
+    async def look(self) -> None:
+        """Write what is known of frames; tell whose target is away, and the like."""
+        if self._recorder is not None:
+            await self._recorder.write()
+            if self._recorder.failure is not None and not self._has_failed:
+                self._has_failed = True
+                why = self._recorder.failure.strerror
+                _say(f"--wire-log: cannot be written any more: {why}")
+        for name, proxy in self._proxies.items():
+            self._tell_more(
+                (name, ""),
+                proxy.statistics()["unreachable"],
+                "the target could not be reached, by {} of those who came",
+            )
+            for toxic, done in proxy.toxic_statistics().items():
+                self._tell_more(
+                    (name, toxic),
+                    done["unread"],
+                    f"when.json of {toxic} could not look into {{}} text messages: "
+                    "compressed, in fragments, or not JSON",
                 )
-            seen[name] = count
+
+    def _tell_more(self, key: tuple[str, str], count: int, words: str) -> None:
+        more = count - self._told.get(key, 0)
+        self._told[key] = count
+        if more > 0:
+            _say(f"{key[0]}: {words.format(more)}")
 
 
 def _sum_up(proxies: "Proxies") -> None:
@@ -302,22 +336,6 @@ def _sum_up(proxies: "Proxies") -> None:
 
 def _way(counts: Mapping[str, int], way: str) -> str:
     return f"{counts[f'received_{way}']:,} bytes in, {counts[f'sent_{way}']:,} out"
-
-
-def _write_logs(proxies: "Proxies", file: BinaryIO) -> None:
-    """Write what became of each frame, by whose proxy's name each line begins."""
-    import msgspec
-
-    from wavetank.chaos.fates import encode_crossing
-
-    for name, proxy in proxies.items():
-        start = b'{"proxy":' + msgspec.json.encode(name) + b","
-        for crossing in proxy.log or ():
-            file.write(start + encode_crossing(crossing)[1:] + b"\n")
-        if proxy.log is not None and not proxy.log.is_complete:
-            _say(
-                f"{name}: the first {proxy.log.dropped:,} frames are not in --wire-log"
-            )
 
 
 def _urls(proxies: "Proxies") -> list[str]:

@@ -51,8 +51,9 @@ class Tap(Protocol):
 def reset(transport: asyncio.BaseTransport) -> None:
     """End a connection with a TCP reset instead of a FIN; nothing is awaited."""
     tcp = transport.get_extra_info("socket")
-    # A transport that has ended already may have let go of its socket.
-    with contextlib.suppress(OSError, AttributeError):
+    # A transport that has ended already may have let go of its socket, and uvloop of
+    # what its own socket stands for.
+    with contextlib.suppress(OSError, AttributeError, ValueError):
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     cast(asyncio.WriteTransport, transport).abort()
 

@@ -251,8 +251,11 @@ async def test_connections_are_bounded(
 
 
 async def test_its_end_ends_connections() -> None:
-    """Those that wait, too."""
+    """Those that wait, too, and asyncio finds nothing to complain of."""
     proxies = Proxies()
+    complaints: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, told: complaints.append(told))
     async with Control(proxies, ("127.0.0.1", 0)) as interface:
         served = Served(interface, proxies)
         reader, writer = await asyncio.open_connection(*interface.address)
@@ -262,6 +265,7 @@ async def test_its_end_ends_connections() -> None:
         assert served.control is interface
     await client.gone()
     writer.close()
+    assert complaints == []
 
 
 async def test_a_port_that_is_taken_is_told() -> None:

@@ -200,7 +200,12 @@ async def test_links_are_listed_and_cut(caller: Caller) -> None:
         await (await target.guest()).reads(b"hello")
         (link,) = await caller.ask(Action.LIST_LINKS, proxy="a")
         assert (link["number"], link["connected"]) == (1, True)
-        assert link["upstream"] == {"received": 5, "sent": 5, "held": 0}
+        assert link["upstream"] == {
+            "received": 5,
+            "sent": 5,
+            "held": 0,
+            "toxics": {},
+        }
         given: dict[str, object] = {"links": [7]}
         told = await caller.ask(Action.CUT, proxy="a", given=given)
         assert told == {"cut": 0}

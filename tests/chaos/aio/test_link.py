@@ -12,7 +12,7 @@ from wavetank.chaos.aio import link as link_module
 from wavetank.chaos.aio.link import Link, Way
 from wavetank.net.tls import ThrowAwayAuthority
 
-from .wires import Target, Wire, dial, settled
+from .wires import REQUEST, RESPONSE, Target, Wire, dial, frame, settled
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +59,13 @@ async def test_fin_is_fin_and_the_other_way_goes_on(
     second.transport.write_eof()
     await first.until(has_fin)
     await settled(lambda: not proxy.links)
+
+
+async def test_a_link_knows_the_port_of_its_client(joined: Joined) -> None:
+    """Whoever looks for one among many finds it by that; there may be none yet."""
+    ours = joined.client.transport.get_extra_info("sockname")[1]
+    assert joined.proxy.links[1].client_port == ours
+    assert Link(2, Way("127.0.0.1", 9), lambda _: None).client_port == 0
 
 
 @pytest.mark.parametrize("is_clients", [True, False])
@@ -191,6 +198,74 @@ async def test_who_writes_to_a_side_that_is_gone_is_reset(joined: Joined) -> Non
     await settled(lambda: server.is_lost or server.send(b"too late"))
     assert isinstance(server.lost, ConnectionResetError | BrokenPipeError)
     await settled(lambda: not proxy.links)
+
+
+async def test_a_target_whose_name_can_be_none_is_not_reached() -> None:
+    """Looking it up fails otherwise than the network does, and the link ends, too."""
+    over: list[Link] = []
+    link = Link(1, Way("a\0b", 80), over.append)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours:
+        link.accept(theirs)
+        await settled(lambda: bool(over))
+    assert "a\0b:80: " in link.unreachable
+
+
+@pytest.mark.parametrize("is_clients", [True, False])
+async def test_who_is_gone_behind_its_fin_is_missed_at_the_first_write(
+    joined: Joined, *, is_clients: bool
+) -> None:
+    """Its kernel answers with RST, and the other end hears of it at once."""
+    proxy, client, server = joined
+    first, second = (client, server) if is_clients else (server, client)
+    first.transport.close()
+    await second.until(has_fin)
+    second.send(b"one word")
+    await settled(lambda: not proxy.links)
+    second.send(b"another")
+    await second.gone()
+    assert second.lost is not None
+
+
+async def test_who_was_refused_may_ask_again_on_its_connection() -> None:
+    """Frames are found behind the second handshake; a body does not hide it."""
+    refusal = b"HTTP/1.1 401 No\r\nContent-Length: 4\r\n\r\nHTTP"
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port)) as proxy,
+    ):
+        proxy.add({"type": "drop", "when": {"after": 1, "count": 1}})
+        client = await dial(proxy.port)
+        server = await target.guest()
+        client.send(REQUEST)
+        await server.reads(REQUEST)
+        server.send(refusal)
+        await client.reads(refusal)
+        client.send(REQUEST)
+        await server.reads(REQUEST)
+        server.send(RESPONSE + frame(b"1") + frame(b"2") + frame(b"3"))
+        await client.reads(RESPONSE + frame(b"1") + frame(b"3"))
+        client.transport.abort()
+        await client.gone()
+
+
+async def test_who_does_not_wait_for_a_refusal_is_not_understood() -> None:
+    """Its bytes go by all the same."""
+    refusal = b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port)) as proxy,
+    ):
+        client = await dial(proxy.port)
+        server = await target.guest()
+        client.send(REQUEST + REQUEST)
+        await server.reads(REQUEST + REQUEST)
+        server.send(refusal)
+        await client.reads(refusal)
+        assert proxy.links[1].upstream.is_plain
+        client.transport.abort()
+        await client.gone()
 
 
 async def test_a_reset_behind_an_end_that_is_held_follows_it(joined: Joined) -> None:

@@ -140,6 +140,8 @@ async def test_a_listener_that_cannot_have_its_address_says_so() -> None:
             await Listener(lambda _: None).open("127.0.0.1", port)
     with pytest.raises(UsageError, match=r"no\.such\.host\.invalid:0"):
         await Listener(lambda _: None).open("no.such.host.invalid", 0)
+    with pytest.raises(UsageError, match="cannot listen on"):
+        await Listener(lambda _: None).open(f"{'x' * 64}.de", 0)
 
 
 async def test_a_listener_listens_on_ipv6() -> None:

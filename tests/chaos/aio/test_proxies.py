@@ -1,6 +1,7 @@
 """All proxies of a process: created, changed, deleted, reset."""
 
 import contextlib
+import io
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -8,6 +9,7 @@ import pytest
 
 from wavetank.chaos.aio import Proxy
 from wavetank.chaos.aio.proxies import CannotListen, Proxies, address_problems
+from wavetank.chaos.aio.recorder import Recorder
 from wavetank.chaos.reading import ProxySpec
 from wavetank.chaos.spec import read_spec
 from wavetank.errors import LocalError, UsageError
@@ -271,7 +273,11 @@ async def test_tls_is_spoken_with_targets_whose_url_says_so() -> None:
         ours, theirs = authority.client_context(), authority.server_context()
         async with (
             Target(tls=theirs) as target,
-            Proxies(upstream_tls=ours, listen_tls=theirs, wire_log=True) as proxies,
+            Proxies(
+                upstream_tls=ours,
+                listen_tls=theirs,
+                recorder=Recorder(io.BytesIO()),
+            ) as proxies,
         ):
             url = f"wss://localhost:{target.port}/"
             proxy = await proxies.create(spec(upstream=url))

@@ -8,9 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from wavetank.chaos.aio import side as side_module
 from wavetank.chaos.aio.side import Side
 from wavetank.chaos.aio.stream import Stream
 from wavetank.chaos.toxic import How
+
+from .wires import settled
 
 
 class Noted:
@@ -31,6 +34,10 @@ class Noted:
         """Note it."""
         self.told.append("regulate")
 
+    def refresh(self) -> None:
+        """Note it."""
+        self.told.append("refresh")
+
 
 class Socket:
     """A socket with an error, and bytes that nobody has read."""
@@ -39,9 +46,11 @@ class Socket:
         self.error = error
         self.descriptor = descriptor
         self.options: list[int] = []
+        self.looks = 0
 
     def getsockopt(self, level: int, name: int) -> int:
         """Return the error, or fail."""
+        self.looks += 1
         if isinstance(self.error, Exception):
             raise self.error
         return self.error
@@ -163,6 +172,37 @@ def test_an_end_of_file_is_a_reset_where_the_socket_says_so(
     assert feeds.told == [how]
 
 
+@pytest.mark.anyio
+async def test_a_side_looks_for_a_reset_until_it_is_there() -> None:
+    """It takes a while to come back; one look at a time is under way."""
+    side, feeds, transport = make()
+    side.eof_received()
+    side.probe()
+    side.probe()
+    while side._probe is not None:
+        await asyncio.sleep(0)
+        if feeds.told == [How.FIN] and transport.tcp.looks > 3:
+            transport.tcp.error = errno.EPIPE
+    assert feeds.told == [How.FIN, How.RST]
+
+
+@pytest.mark.anyio
+async def test_a_side_does_not_look_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who only reads on is left alone, and who is gone is not looked at."""
+    monkeypatch.setattr(side_module, "_LAST_LOOK", 0.004)
+    side, feeds, transport = make()
+    side.eof_received()
+    side.probe()
+    await settled(lambda: side._probe is None)
+    assert (feeds.told, transport.tcp.looks) == ([How.FIN], 5)
+    side.probe()
+    side.connection_lost(None)
+    await asyncio.sleep(0)
+    side.probe()
+    await asyncio.sleep(0)
+    assert transport.tcp.looks == 5
+
+
 def test_tls_has_no_half_close() -> None:
     """The connection closes with its first end; so does one that ended both ways."""
     side, _, _ = make(tls=True)
@@ -260,11 +300,12 @@ async def test_a_side_resets_behind_what_was_written_in_this_turn() -> None:
     assert transport.tcp.options == [socket.SO_LINGER]
 
 
-def test_a_side_whose_socket_is_gone_is_not_reset() -> None:
+def test_a_side_whose_socket_is_gone_just_ends() -> None:
     """uvloop lets go of a socket before it tells."""
     side, _, transport = make(Transport(Socket(ValueError("negative"))))
     side.reset()
-    assert transport.done == []
+    assert transport.done == ["abort"]
+    transport.done.clear()
     side.is_lost = True
     side.reset()
     side.abort()

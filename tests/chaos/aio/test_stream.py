@@ -7,11 +7,13 @@ from typing import cast
 
 import pytest
 
-from wavetank.chaos.aio.stream import MOST_HELD, Stream
+from wavetank.chaos import room as room_module
+from wavetank.chaos.aio.stream import AT_ONCE, PIECE, Stream
 from wavetank.chaos.aio.wirelog import WireLog
 from wavetank.chaos.chain import Chain
 from wavetank.chaos.fates import Fate
 from wavetank.chaos.framing import Splitter
+from wavetank.chaos.room import MOST_HELD, Room
 from wavetank.chaos.spec import read_spec
 from wavetank.chaos.toxic import Direction, How
 from wavetank.clock import Clock, SystemClock, VirtualClock
@@ -41,12 +43,18 @@ class End:
         self.is_full = False
         self.is_paused = False
         self.is_open = True
+        self.is_ended = False
+        self.probes = 0
         self.straight: Callable[[bytes], None] | None = None
         self.passed = 0
 
     def hold(self, *, is_paused: bool) -> None:
         """Note it."""
         self.is_paused = is_paused
+
+    def probe(self) -> None:
+        """Note it."""
+        self.probes += 1
 
 
 class Both:
@@ -56,6 +64,7 @@ class Both:
         self.number = 1
         self.clock = clock or VirtualClock()
         self.log: WireLog | None = None
+        self.room = Room()
         self.asked: list[object] = []
         self._mode = mode
 
@@ -158,6 +167,136 @@ async def test_a_stream_stops_reading_while_too_much_is_held() -> None:
     assert len(written(stream)) == MOST_HELD + 1
 
 
+async def test_a_delay_is_no_bandwidth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is on its way stops nobody, up to a bound of its own."""
+    most = 2 * MOST_HELD
+    monkeypatch.setattr(room_module, "MOST_FLYING", most)
+    clock = VirtualClock()
+    link = Both(clock=clock)
+    stream = link.stream()
+    stream.be_joined()
+    add(stream, "latency", latency=100)
+    stream.receive(bytes(most))
+    assert not stream.source.is_paused
+    assert link.room.taken == most
+    stream.receive(b"!")
+    assert stream.source.is_paused
+    clock.advance(0.1)
+    stream.wake()
+    assert not stream.source.is_paused
+    assert link.room.taken == 0
+
+
+async def test_what_waits_behind_a_delay_is_held_as_ever() -> None:
+    """Bytes that are on their way to a stall are its own."""
+    clock = VirtualClock()
+    stream = Both(clock=clock).stream()
+    stream.be_joined()
+    add(stream, "latency", latency=100)
+    add(stream, "stall")
+    stream.receive(bytes(MOST_HELD + 1))
+    assert not stream.source.is_paused
+    clock.advance(0.1)
+    stream.wake()
+    assert stream.source.is_paused
+
+
+async def test_streams_of_one_proxy_share_what_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where all of them have too much, each keeps its own share, and gives it back."""
+    monkeypatch.setattr(room_module, "MOST_TOGETHER", 3 * MOST_HELD)
+    link = Both()
+    one, other = link.stream(), link.stream()
+    for stream in (one, other):
+        stream.be_joined()
+        add(stream, "latency", latency=100)
+        stream.receive(bytes(2 * MOST_HELD))
+    assert not one.source.is_paused
+    assert other.source.is_paused
+    one.stop()
+    assert link.room.taken == 2 * MOST_HELD
+    other.remove("latency")
+    assert not other.source.is_paused
+    assert link.room.taken == 0
+
+
+async def test_many_small_items_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them takes more than its bytes."""
+    monkeypatch.setattr(room_module, "MOST_ITEMS", 2)
+    stream = Both().stream()
+    stream.be_joined()
+    add(stream, "latency", latency=100)
+    for _ in range(3):
+        assert not stream.source.is_paused
+        stream.receive(b"1")
+    assert stream.source.is_paused
+
+
+async def test_a_stream_lets_others_have_their_turn() -> None:
+    """What a toxic makes much of is handed on little by little, its end behind it."""
+    link = Both()
+    stream = link.stream()
+    stream.be_joined()
+    add(stream, "slicer", average_size=1)
+    data = bytes(range(256)) * (4 * PIECE // 256)
+    stream.receive(data)
+    assert len(written(stream)) == PIECE > AT_ONCE
+    assert stream.source.is_paused
+    stream.receive(b"more")
+    stream.finish(How.FIN)
+    assert (len(written(stream)), link.asked) == (PIECE, [])
+    stream.remove("slicer")
+    assert not stream.is_plain
+    await settled(lambda: link.asked == [How.FIN])
+    assert written(stream) == data + b"more"
+
+
+async def test_a_stream_makes_no_more_than_its_sink_takes() -> None:
+    """However much a toxic makes of little, it waits for a slow reader."""
+    stream = Both().stream()
+    stream.be_joined()
+    add(stream, "noop")
+    sink = cast(End, stream.sink)
+    sink.is_full = True
+    stream.receive(b"12")
+    stream.regulate()
+    assert (written(stream), stream.source.is_paused) == (b"", True)
+    sink.is_full = False
+    stream.regulate()
+    await settled(lambda: written(stream) == b"12")
+    assert not stream.source.is_paused
+
+
+@pytest.mark.parametrize("ends", [[How.RST], [How.FIN, How.RST]])
+async def test_a_reset_does_not_wait_for_a_slow_reader(ends: list[How]) -> None:
+    """Who reads nothing would otherwise keep a link for ever whose source is gone."""
+    link = Both()
+    stream = link.stream()
+    stream.be_joined()
+    add(stream, "noop")
+    cast(End, stream.sink).is_full = True
+    stream.receive(b"12")
+    for how in ends:
+        assert link.asked == []
+        stream.finish(how)
+    assert (written(stream), link.asked) == (b"12", [How.RST])
+
+
+async def test_a_stream_that_is_over_forgets_what_it_had_not_come_to() -> None:
+    """Nothing of it goes anywhere any more."""
+    link = Both()
+    stream = link.stream()
+    stream.be_joined()
+    add(stream, "slicer", average_size=1)
+    stream.receive(bytes(2 * PIECE))
+    assert stream.is_behind
+    stream.stop()
+    assert not stream.is_behind
+    await asyncio.sleep(0)
+    assert len(written(stream)) == PIECE
+
+
 async def test_a_stream_stops_reading_while_its_sink_is_full() -> None:
     """A slow reader slows its writer, as without a proxy."""
     stream = Both().stream()
@@ -246,6 +385,19 @@ async def test_what_comes_out_for_a_side_that_is_gone_is_told() -> None:
     assert not stream.is_plain
     stream.receive(b"for nobody")
     assert link.asked == ["miss"]
+
+
+async def test_who_has_ended_is_looked_at_when_it_is_written_to() -> None:
+    """Nobody tells that it has gone altogether: its bytes do not go straight."""
+    stream = Both().stream()
+    stream.be_joined()
+    assert stream.is_plain
+    sink = cast(End, stream.sink)
+    sink.is_ended = True
+    stream.refresh()
+    assert not stream.is_plain
+    stream.receive(b"x")
+    assert (written(stream), sink.probes) == (b"x", 1)
 
 
 async def test_a_reset_behind_an_end_makes_it_one() -> None:

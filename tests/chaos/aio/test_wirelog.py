@@ -45,6 +45,22 @@ def test_a_log_is_written_as_lines(tmp_path: Path) -> None:
     assert line["start"] == "aGVs"
 
 
+def test_a_log_hands_out_each_frame_once_when_nothing_more_becomes_of_it() -> None:
+    """Where somebody follows it, however few it keeps; else nothing is handed out."""
+    log = WireLog(most=1, follows=True)
+    first, second = note(1), note(2)
+    first.parts = 1
+    for each in (first, second):
+        log.add(1, Direction.UPSTREAM, each)
+    assert [each.number for each in log.take_settled()] == [2]
+    first.parts = 0
+    assert [each.number for each in log.take_settled()] == [1]
+    assert log.take_settled() == []
+    alone = WireLog()
+    alone.add(1, Direction.UPSTREAM, first)
+    assert alone.take_settled() == []
+
+
 async def upgraded(proxy: Proxy, target: Target) -> tuple[Wire, Wire]:
     """Return both ends of a WebSocket through a proxy."""
     client = await dial(proxy.port)

@@ -4,7 +4,7 @@ It refuses to know what toxics do: that is decided by pure code beside it.
 """
 
 from wavetank.chaos.aio.link import Link
-from wavetank.chaos.aio.proxy import MODES, Proxy
+from wavetank.chaos.aio.proxy import Proxy
 from wavetank.chaos.aio.wirelog import WireLog
 
-__all__ = ["MODES", "Link", "Proxy", "WireLog"]
+__all__ = ["Link", "Proxy", "WireLog"]

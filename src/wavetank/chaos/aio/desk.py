@@ -226,6 +226,7 @@ def _link_value(link: Link) -> dict[str, object]:
                 "received": stream.received,
                 "sent": stream.sent,
                 "held": stream.held,
+                "toxics": stream.chain.statistics(),
             }
             for stream in (link.upstream, link.downstream)
         },

@@ -13,6 +13,7 @@ from wavetank.chaos.aio.side import Side
 from wavetank.chaos.aio.stream import Stream
 from wavetank.chaos.chain import Chain
 from wavetank.chaos.framing import MAX_FRAME, Splitter
+from wavetank.chaos.room import Room
 from wavetank.chaos.toxic import Direction, How
 from wavetank.clock import Clock, SystemClock
 from wavetank.net.failures import reaching_failure
@@ -57,6 +58,7 @@ class Link:
         over: Called once, when nothing of it is left.
         clock: Tells the time to toxics.
         log: Notes each frame; None for none.
+        room: What all links of a proxy have on their way; None: this one alone.
 
     Attributes:
         upstream: From the client to the target.
@@ -73,10 +75,12 @@ class Link:
         *,
         clock: Clock | None = None,
         log: "WireLog | None" = None,
+        room: Room | None = None,
     ) -> None:
         self.number = number
         self.clock = clock or SystemClock()
         self.log = log
+        self.room = room or Room()
         self.refused = ""
         self.unreachable = ""
         self._way = way
@@ -198,6 +202,8 @@ class Link:
             where = f"{way.host}:{way.port}"
             tls = way.target_tls is not None
             self.unreachable = str(reaching_failure(error, where, tls=tls))
+        except ValueError as error:  # a name that can be none
+            self.unreachable = f"{way.host}:{way.port}: {error}"
         if self.unreachable:
             self.close()
         return not self.unreachable
@@ -238,9 +244,16 @@ class Link:
     def learn(self) -> None:
         """Tell both streams whether frames are spoken, once the response says so."""
         splitter = self.downstream.splitter
-        if splitter is not None and splitter.upgraded is not None:
-            self.upstream.tell(upgraded=splitter.upgraded)
-            self.downstream.tell(upgraded=splitter.upgraded)
+        if splitter is None:
+            return
+        is_upgraded = splitter.upgraded
+        if splitter.has_refused:
+            splitter.has_refused = False
+            if not self.upstream.begin_again():
+                is_upgraded = False
+        if is_upgraded is not None:
+            self.upstream.tell(upgraded=is_upgraded)
+            self.downstream.tell(upgraded=is_upgraded)
 
     def reset(self) -> None:
         """End both connections with RST; what is held is gone."""

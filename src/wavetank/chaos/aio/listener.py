@@ -72,10 +72,11 @@ class Listener:
             self._keeper = self._bound(str(found[0][4][0]), port)
             self.address = self._keeper.getsockname()[:2]
             self.listen()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name that can be none is the latter
             self.close()
+            why = getattr(error, "strerror", None) or error
             raise UsageError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}; "
+                f"cannot listen on {host}:{port}: {why}; "
                 "give another address, or port 0 for a free one"
             ) from error
 

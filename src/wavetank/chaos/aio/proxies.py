@@ -11,8 +11,9 @@ from typing import Self
 
 import msgspec
 
-from wavetank.chaos.aio.address import read_address
+from wavetank.chaos.address import read_address
 from wavetank.chaos.aio.proxy import Proxy
+from wavetank.chaos.aio.recorder import Recorder
 from wavetank.chaos.aio.wirelog import WireLog
 from wavetank.chaos.reading import ProxySpec, address_text, change_proxy
 from wavetank.chaos.spec import ToxicSpec
@@ -48,7 +49,8 @@ class Proxies(Mapping[str, Proxy]):
         upstream_tls: What TLS towards a target needs whose URL asks for TLS; None
             trusts whom the system trusts.
         listen_tls: What TLS towards clients needs; None for plain TCP.
-        wire_log: Whether a proxy that says nothing about it keeps a wire log.
+        recorder: Has their wire logs written to a file; then proxies keep one that
+            say nothing about it.
         tell: Is called with each line.
     """
 
@@ -58,13 +60,13 @@ class Proxies(Mapping[str, Proxy]):
         seed: int = 0,
         upstream_tls: ssl.SSLContext | None = None,
         listen_tls: ssl.SSLContext | None = None,
-        wire_log: bool = False,
+        recorder: Recorder | None = None,
         tell: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._seed = seed
         self._upstream_tls = upstream_tls
         self._listen_tls = listen_tls
-        self._keeps_log = wire_log
+        self._recorder = recorder
         self._tell = tell
         self._standing: dict[str, _Standing] = {}
         # Two who create the same name, or change the same proxy, take turns.
@@ -144,7 +146,7 @@ class Proxies(Mapping[str, Proxy]):
             LocalError: If there is none of this name.
         """
         async with self._turn:
-            await self._known(name).close()
+            await self._end(self._known(name))
             del self._standing[name]
             self._tell(f"{name}: deleted")
 
@@ -166,7 +168,7 @@ class Proxies(Mapping[str, Proxy]):
                 if spec.name in self._standing:
                     if self._is_same(spec):
                         continue
-                    await self._standing[spec.name].proxy.close()
+                    await self._end(self._standing[spec.name].proxy)
                     del self._standing[spec.name]
                 await self._create(spec)
         return [spec.name for spec in specs]
@@ -184,7 +186,7 @@ class Proxies(Mapping[str, Proxy]):
     async def close(self) -> None:
         """End all proxies; nothing if that was done before."""
         async with self._turn:
-            await asyncio.gather(*(proxy.close() for proxy in self.values()))
+            await asyncio.gather(*map(self._end, self.values()))
 
     async def __aenter__(self) -> Self:
         """Return them."""
@@ -239,8 +241,20 @@ class Proxies(Mapping[str, Proxy]):
         self._settle(spec, proxy)
         return proxy
 
+    async def _end(self, proxy: Proxy) -> None:
+        await proxy.close()
+        if self._recorder is not None:
+            self._recorder.leave(proxy.log)
+
+    def _log(self, spec: ProxySpec) -> WireLog | None:
+        """Return a proxy's wire log, if it has one."""
+        recorder = self._recorder
+        keeps_log = recorder is not None if spec.wire_log is None else spec.wire_log
+        if not keeps_log or spec.mode != "frames":
+            return None
+        return WireLog() if recorder is None else recorder.follow(spec.name)
+
     def _make(self, spec: ProxySpec) -> Proxy:
-        keeps_log = self._keeps_log if spec.wire_log is None else spec.wire_log
         has_tls = read_address(spec.upstream).tls
         return Proxy(
             spec.upstream,
@@ -249,7 +263,7 @@ class Proxies(Mapping[str, Proxy]):
             seed=self._seed if spec.seed is None else spec.seed,
             upstream_tls=self._upstream_tls if has_tls else None,
             listen_tls=self._listen_tls,
-            log=WireLog() if keeps_log and spec.mode == "frames" else None,
+            log=self._log(spec),
         )
 
     def _settle(self, spec: ProxySpec, proxy: Proxy) -> None:
@@ -291,7 +305,7 @@ class Proxies(Mapping[str, Proxy]):
         proxy = self._make(new)
         before = self._standing[new.name].proxy
         if new.listen[1] == old.listen[1]:
-            await before.close()
+            await self._end(before)
             try:
                 await _start(proxy)
             except CannotListen:
@@ -300,7 +314,7 @@ class Proxies(Mapping[str, Proxy]):
                 raise
         else:
             await _start(proxy)
-            await before.close()
+            await self._end(before)
         self._settle(new, proxy)
 
     def _redirect(self, new: ProxySpec) -> None:

@@ -13,18 +13,20 @@ import contextlib
 import random
 import socket
 import ssl
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Final, NamedTuple, Self
 
-from wavetank.chaos.aio.address import Address, read_address
+from wavetank.chaos.address import Address, read_address
 from wavetank.chaos.aio.link import Link, Way
 from wavetank.chaos.aio.listener import Listener
 from wavetank.chaos.aio.stream import Stream
 from wavetank.chaos.aio.wirelog import WireLog
 from wavetank.chaos.chain import Dice
 from wavetank.chaos.framing import MAX_FRAME
+from wavetank.chaos.reading import MODES
+from wavetank.chaos.room import Room
 from wavetank.chaos.spec import ToxicSpec, change_spec, key_of, read_spec
 from wavetank.chaos.toxic import Direction, How
 from wavetank.clock import Clock, SystemClock
@@ -32,10 +34,7 @@ from wavetank.errors import LocalError, UsageError, nearest
 from wavetank.net.tls import client_context
 from wavetank.net.trace import without_secrets
 
-__all__ = ["MODES", "Proxy"]
-
-MODES: Final = ("frames", "bytes")
-"""Whether frames are looked for: toxics of frames need it, and it costs a little."""
+__all__ = ["Proxy"]
 
 _PARTITION: Final = tuple(
     ToxicSpec(name=f"partition_{stream}", type="stall", stream=stream)
@@ -109,6 +108,8 @@ class Proxy:
         self._toxics: dict[str, _Added] = {}
         self._links: dict[int, Link] = {}
         self._counts: Counter[str] = Counter()
+        self._done: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._room = Room()
         self._listener = Listener(self._receive)
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
@@ -201,6 +202,19 @@ class Proxy:
             "pauses": self._listener.pauses,
         }
 
+    def toxic_statistics(self) -> dict[str, Counter[str]]:
+        """Return what each toxic has done, on all links, by its name.
+
+        Items that came to it (seen), that it was for (chosen), and text messages that
+        its ``when`` could not look into (unread), since it was added.
+        """
+        counts = defaultdict(
+            Counter, {name: +done for name, done in self._done.items()}
+        )
+        for link in self._links.values():
+            _count_toxics(link, counts)
+        return {name: counts[name] for name in self._toxics}
+
     def __repr__(self) -> str:
         """Show where it is, where it leads, and what it does."""
         state = "enabled" if self.is_enabled else "disabled"
@@ -276,6 +290,7 @@ class Proxy:
         """
         added = self._known(name)
         del self._toxics[name]
+        self._done.pop(name, None)
         for stream in self._standing(added):
             stream.remove(name)
 
@@ -417,7 +432,12 @@ class Proxy:
         self._number += 1
         self._counts["opened"] += 1
         link = Link(
-            self._number, self._way, self._forget, clock=self._clock, log=self.log
+            self._number,
+            self._way,
+            self._forget,
+            clock=self._clock,
+            log=self.log,
+            room=self._room,
         )
         self._links[link.number] = link
         self._is_quiet.clear()
@@ -433,6 +453,7 @@ class Proxy:
         self._counts["unreachable"] += bool(link.unreachable)
         self._counts["refused"] += bool(link.refused)
         self._counts += _bytes_of(link)
+        _count_toxics(link, self._done)
         if not self._links:
             self._is_quiet.set()
 
@@ -443,3 +464,11 @@ def _bytes_of(link: Link) -> Counter[str]:
         counts[f"received_{stream.direction}"] = stream.received
         counts[f"sent_{stream.direction}"] = stream.sent
     return counts
+
+
+def _count_toxics(link: Link, counts: defaultdict[str, Counter[str]]) -> None:
+    """Add what toxics have done on a link."""
+    for stream in (link.upstream, link.downstream):
+        for name, done in stream.chain.statistics().items():
+            for what in ("seen", "chosen", "unread"):
+                counts[name][what] += done[what]

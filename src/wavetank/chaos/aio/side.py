@@ -17,6 +17,9 @@ from wavetank.net.stream import reset
 __all__ = ["Owner", "Side"]
 
 _AT_ONCE: Final = 65536
+_FIRST_LOOK: Final = 0.001
+_LAST_LOOK: Final = 1.0
+"""Seconds between looks for a reset that nobody tells of; each is twice the last."""
 
 
 class Owner(Protocol):
@@ -54,6 +57,7 @@ class Side(asyncio.Protocol):
 
     __slots__ = (
         "_link",
+        "_probe",
         "feeds",
         "is_ended",
         "is_finished",
@@ -75,6 +79,7 @@ class Side(asyncio.Protocol):
         self._link = link
         self.tls = tls
         self.transport: asyncio.Transport | None = None
+        self._probe: asyncio.Handle | None = None
         self.straight: Callable[[bytes], None] | None = None
         self.passed = 0
         self.is_full = False
@@ -115,6 +120,7 @@ class Side(asyncio.Protocol):
         # file in its place; what the socket says in the same moment is true.
         self.is_ended = True
         self.feeds.finish(How.RST if self._has_failed() else How.FIN)
+        self.takes.refresh()
         return not (self.tls or self.is_finished)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -123,6 +129,8 @@ class Side(asyncio.Protocol):
             self._salvage()
         self.is_lost = True
         self.is_ended = True
+        if self._probe is not None:
+            self._probe.cancel()
         self.feeds.finish(How.FIN if exc is None else How.RST)
         self._link.lose(self)
 
@@ -150,6 +158,24 @@ class Side(asyncio.Protocol):
         else:
             self.transport.resume_reading()
 
+    def probe(self) -> None:
+        """Look for a reset: something was written to a side that has ended.
+
+        Loops read nothing behind an end, so that they notice at the next write at the
+        earliest that the other end had gone altogether.
+        """
+        if self._probe is None and not self.is_lost:
+            loop = asyncio.get_running_loop()
+            self._probe = loop.call_soon(self._look, _FIRST_LOOK)
+
+    def _look(self, wait: float) -> None:
+        self._probe = None
+        if self._has_failed():
+            self.feeds.finish(How.RST)
+        elif wait <= _LAST_LOOK:
+            loop = asyncio.get_running_loop()
+            self._probe = loop.call_later(wait, self._look, wait * 2)
+
     def finish(self) -> None:
         """Send FIN behind what was written; nothing if that was done before."""
         transport = self.transport
@@ -167,14 +193,9 @@ class Side(asyncio.Protocol):
         if transport is None or self.is_lost:
             return
         if transport.get_write_buffer_size():
-            asyncio.get_running_loop().call_soon(self._reset)
+            asyncio.get_running_loop().call_soon(reset, transport)
         else:
-            self._reset()
-
-    def _reset(self) -> None:
-        # uvloop: the socket may be gone already, before that is told.
-        with contextlib.suppress(ValueError):
-            reset(cast(asyncio.Transport, self.transport))
+            reset(transport)
 
     def abort(self) -> None:
         """End it at once; the kernel decides how that looks."""

@@ -7,11 +7,13 @@ in frame mode their borders are followed by the headers alone; see ``is_plain``.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from wavetank.chaos.chain import Chain, Dice
 from wavetank.chaos.framing import Splitter
+from wavetank.chaos.room import Room
 from wavetank.chaos.spec import ToxicSpec
 from wavetank.chaos.toxic import (
     NEVER,
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
     from wavetank.chaos.aio.wirelog import WireLog
     from wavetank.clock import Clock
 
-__all__ = ["MOST_HELD", "Connection", "Stream", "Surroundings"]
+__all__ = ["Connection", "Stream", "Surroundings"]
 
-MOST_HELD: Final = 1024 * 1024
-"""Bytes that a stream holds before it stops reading; it goes on at half of it."""
+AT_ONCE: Final = 1024
+"""Items that go into and come out of a chain before others have their turn."""
+PIECE: Final = 16 * 1024
+"""Bytes that are split into items at once, for the same reason."""
 
 
 class Connection(Protocol):
@@ -43,6 +47,7 @@ class Connection(Protocol):
         transport: None until it is connected.
         is_full: Whether it takes no more for now.
         is_paused: Whether it is not read from for now.
+        is_ended: Whether its other end has sent its last byte.
         straight: Where its bytes go, past the chain; None: to its stream.
         passed: Bytes that went straight.
     """
@@ -50,6 +55,7 @@ class Connection(Protocol):
     transport: asyncio.Transport | None
     is_full: bool
     is_paused: bool
+    is_ended: bool
     straight: Callable[[bytes], None] | None
     passed: int
 
@@ -62,6 +68,10 @@ class Connection(Protocol):
         """Read nothing until told otherwise, or go on."""
         ...
 
+    def probe(self) -> None:
+        """Find out whether it is still there, though it has ended."""
+        ...
+
 
 class Surroundings(Protocol):
     """What a stream needs of its link."""
@@ -69,6 +79,7 @@ class Surroundings(Protocol):
     number: int
     clock: "Clock"
     log: "WireLog | None"
+    room: Room
 
     def connect(self) -> None:
         """Connect to the target."""
@@ -105,14 +116,20 @@ class Stream:
     """
 
     __slots__ = (
+        "_behind",
         "_entered",
+        "_flying",
+        "_hurries",
+        "_is_busy",
         "_is_told",
+        "_items",
         "_left",
         "_link",
         "_timer",
         "_timer_at",
         "_tracker",
         "_types",
+        "_unsplit",
         "_waiting",
         "chain",
         "direction",
@@ -143,8 +160,15 @@ class Stream:
         self.is_cut = False
         self._entered = 0
         self._left = 0
+        self._flying = 0  # Bytes that this stream takes of the room of all.
         self._is_told = splitter is None
         self._types: dict[str, str] = {}
+        # What has come and has not gone into the chain: bytes, how they end; items.
+        self._unsplit: deque[bytes | How] = deque()
+        self._items: deque[Item] = deque()
+        self._is_busy = False
+        self._hurries = False  # The source is gone: nobody waits for the sink.
+        self._behind: asyncio.Handle | None = None
         self._waiting: list[Item] | None = []  # None once the sink is there
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._timer_at = NEVER
@@ -155,12 +179,10 @@ class Stream:
     def _track(self, log: "WireLog") -> Tracker:
         """Follow each frame through the chain."""
         number, direction = self._link.number, self.direction
-
-        def keeps(name: str) -> bool:
-            return self._types.get(name) in KEEPERS
-
         tracker = Tracker(
-            lambda note: log.add(number, direction, note), keeps, keep=log.keep
+            lambda note: log.add(number, direction, note),
+            lambda name: self._types.get(name) in KEEPERS,
+            keep=log.keep,
         )
         self.chain.watch = tracker.watch
         return tracker
@@ -213,35 +235,84 @@ class Stream:
         if self.is_finished or self.is_over:
             return
         self._entered += len(data)
-        items = self._split(data)
-        if not self._is_told:
-            self._link.learn()
-        self.take(items)
+        if len(data) <= PIECE:
+            self._unsplit.append(data)
+        else:
+            pieces = range(0, len(data), PIECE)
+            self._unsplit += (data[at : at + PIECE] for at in pieces)
+        self._go_on()
         self.refresh()
 
     def finish(self, how: How) -> None:
         """Take the end of the source; a reset behind an orderly end is one, too."""
+        self._hurries = self._hurries or how is How.RST
         if self.is_finished:
             if how is How.RST:
                 self.is_cut = True
                 if self.is_over:
                     self._link.end(self, how)
+                else:
+                    self._go_on()
             return
         self.is_finished = True
         self.source.straight = None
         if not self.is_over:
-            kept = self.splitter.release() if self.splitter is not None else []
-            self.take([*kept, End(how)])
+            self._unsplit.append(how)
+            self._go_on()
 
     def take(self, items: list[Item]) -> None:
-        """Send items through the chain."""
-        link, chain = self._link, self.chain
-        now = link.clock.now()
-        for item in items:
+        """Send items through the chain, behind those that wait for that."""
+        self._items += items
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what waits through the chain; other links have their turns, too.
+
+        The sink that takes no more stops it: a toxic may make much of little.
+        """
+        if self._is_busy or self._behind is not None:
+            return
+        self._is_busy = True
+        left = AT_ONCE
+        now = self._link.clock.now()
+        while left > 0 and not (self._is_blocked or self.is_over) and self._fetch():
+            item = self._items.popleft()
             if self._tracker is not None:
                 self._tracker.enter(item, now)
-            self.let_out(chain.receive(item, now))
+            out = self.chain.receive(item, now)
+            left -= 1 + len(out)
+            self.let_out(out)
+        self._is_busy = False
         self.settle()
+
+    def _catch_up(self) -> None:
+        self._behind = None
+        self._go_on()
+        self.refresh()
+
+    def _fetch(self) -> bool:
+        """Split what has come, if need be; tell whether there is an item."""
+        while self._unsplit and not self._items:
+            data = self._unsplit.popleft()
+            if isinstance(data, How):
+                kept = self.splitter.release() if self.splitter is not None else []
+                self._items += [*kept, End(data)]
+                break
+            items = self._split(data)
+            if not self._is_told:
+                self._link.learn()
+            self._items += items
+        return bool(self._items)
+
+    @property
+    def _is_blocked(self) -> bool:
+        """Whether the chain gets nothing until the sink takes more."""
+        return self.sink.is_full and self.sink.is_open and not self._hurries
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has come that has not gone into the chain."""
+        return bool(self._items or self._unsplit)
 
     def tell(self, *, upgraded: bool) -> None:
         """Hear whether frames are spoken, found out by the other direction."""
@@ -250,6 +321,10 @@ class Stream:
         self._is_told = True
         self.take(self.splitter.tell(upgraded=upgraded))
         self.refresh()
+
+    def begin_again(self) -> bool:
+        """Look for another request; return whether that can be."""
+        return self.splitter is not None and self.splitter.begin_again()
 
     def _split(self, data: bytes) -> list[Item]:
         """Return bytes as what the chain wants to see: frames, or as they came."""
@@ -314,6 +389,12 @@ class Stream:
             self._timer.cancel()
             self._timer = None
         self._timer_at = NEVER
+        self._fly(0)
+        self._items.clear()
+        self._unsplit.clear()
+        if self._behind is not None:
+            self._behind.cancel()
+            self._behind = None
         if self._tracker is not None:
             self._tracker.end()
 
@@ -324,6 +405,8 @@ class Stream:
             self._tracker.leave(item, self._link.clock.now())
         if self.sink.is_open and self.sink.transport is not None:
             self.sink.transport.write(data)
+            if self.sink.is_ended:
+                self.sink.probe()
         else:
             self._link.miss(self)
 
@@ -354,8 +437,20 @@ class Stream:
         """Stop reading where the sink takes no more or too much is held."""
         if self.is_over:
             return
-        most = MOST_HELD // 2 if self.source.is_paused else MOST_HELD
-        self.source.hold(is_paused=self.sink.is_full or self.held > most)
+        flying, items = self.chain.flying, self.chain.waiting
+        self._fly(flying)
+        has_too_much = self._link.room.is_full(
+            self.held, flying, items, was_full=self.source.is_paused
+        )
+        if self.is_behind and not (self._is_blocked or self._is_busy or self._behind):
+            self._behind = asyncio.get_running_loop().call_soon(self._catch_up)
+        is_blocked = self.sink.is_full or self.is_behind
+        self.source.hold(is_paused=is_blocked or has_too_much)
+
+    def _fly(self, flying: int) -> None:
+        """Say how much is on its way here."""
+        self._link.room.taken += flying - self._flying
+        self._flying = flying
 
     def refresh(self) -> None:
         """Find out whether bytes may go straight through from now on."""
@@ -363,9 +458,11 @@ class Stream:
             self._waiting is None
             and self._is_told
             and self.chain.is_empty
+            and not self.is_behind
             and self._tracker is None
             and not (self.is_finished or self.is_over)
             and self.sink.is_open
+            and not self.sink.is_ended
         )
         self.source.straight = self._make_straight() if is_plain else None
 

@@ -27,16 +27,23 @@ class WireLog:
     Args:
         most: How many notes to keep.
         keep: How many of a payload's first bytes to keep with each.
+        follows: Whether somebody takes each frame by ``take_settled``, often enough
+            for memory: until then, it is kept beside the ``most``.
 
     Attributes:
         keep: As above.
         dropped: Notes that are gone.
     """
 
-    def __init__(self, *, most: int = MOST, keep: int = KEEP) -> None:
+    def __init__(
+        self, *, most: int = MOST, keep: int = KEEP, follows: bool = False
+    ) -> None:
         self.keep = keep
         self.dropped = 0
         self._notes: deque[tuple[int, Direction, Note]] = deque(maxlen=most)
+        self._unsettled: list[tuple[int, Direction, Note]] | None = (
+            [] if follows else None
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -47,6 +54,23 @@ class WireLog:
         """Take a note; what becomes of it later is seen in it."""
         self.dropped += len(self._notes) == self._notes.maxlen
         self._notes.append((link, direction, note))
+        if self._unsettled is not None:
+            self._unsettled.append((link, direction, note))
+
+    def take_settled(self) -> list[Crossing]:
+        """Return those of which nothing more becomes, each once, in order of coming.
+
+        All are, once their link is over.
+        """
+        taken = self._unsettled
+        if taken is None:
+            return []
+        self._unsettled = [each for each in taken if not each[2].is_settled]
+        return [
+            note.crossing(link, direction)
+            for link, direction, note in taken
+            if note.is_settled
+        ]
 
     def __len__(self) -> int:
         return len(self._notes)

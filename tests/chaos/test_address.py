@@ -2,7 +2,7 @@
 
 import pytest
 
-from wavetank.chaos.aio.address import Address, read_address
+from wavetank.chaos.address import Address, read_address
 from wavetank.errors import UsageError
 
 
@@ -36,6 +36,8 @@ def test_an_address_is_read_however_it_is_given(
         (("", 80), "the host is missing"),
         ("ws://:80", "the host is missing"),
         ("ftp://h:21", "its scheme is one of ws, http"),
+        (f"{'x' * 64}.de:80", "x' is no host"),
+        (("a\0b", 80), "is no host"),
         ("ws://h:port", "upstream ws://h:port: Port could not be cast"),
     ],
 )

@@ -80,6 +80,14 @@ def read_address(given: str | tuple[str, int]) -> Address:
 def _checked(address: Address, given: str) -> Address:
     if not address.host:
         raise UsageError(f"upstream {given:.200}: the host is missing")
+    try:
+        address.host.encode("idna")  # As whoever looks it up does.
+    except UnicodeError:
+        is_name = False
+    else:
+        is_name = address.host.isprintable()
+    if not is_name:
+        raise UsageError(f"upstream {given[:200]!r}: {address.host[:60]!r} is no host")
     if not 0 < address.port < 65536:
         raise UsageError(
             f"upstream {given:.200}: a port is missing; give one from 1 to 65535"
