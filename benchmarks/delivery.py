@@ -45,35 +45,56 @@ def in_order(operations: int, *, without: int = 0, behind: int = 0) -> Iterator[
         yield Connected(0.0, name, "c1")
         for topic in range(TOPICS):
             yield Subscribed(0.0, name, f"t{topic}", 0, "e1")
-    seqs = [0] * TOPICS
-    due: deque[Delivered] = deque()
-    away = behind > 0
+    away, next_due = behind > 0, 0
     if away:
         yield Closed(0.0, names[-1], "c1")
     deliveries = 0
-    for count in range(operations // (2 + SUBSCRIBERS)):
-        at, which = count / 1e5, count % PUBLISHERS
-        topic = which % TOPICS
-        id_, digest = f"w-r1-p{which}-{count // PUBLISHERS + 1}", f"{count:08x}"
-        seqs[topic] += 1
-        place = (id_, seqs[topic], "e1", digest)
-        yield PublishInvoked(at, f"p{which}", id_, f"t{topic}", digest)
-        yield PublishOk(at + 0.001, id_, seqs[topic], "e1")
+    publications = operations // (2 + SUBSCRIBERS)
+    for count in range(publications):
+        at = count / 1e5
+        topic, place = _published(count)
+        id_, seq, _, digest = place
+        yield PublishInvoked(at, f"p{count % PUBLISHERS}", id_, topic, digest)
+        yield PublishOk(at + 0.001, id_, seq, "e1")
         for name in names[:-1] if behind else names:
             deliveries += 1
             if not without or deliveries % without:
-                yield Delivered(at + 0.002, name, "c1", f"t{topic}", *place)
-        if behind:
-            due.append(Delivered(at, names[-1], "c2", f"t{topic}", *place))
-        if len(due) > behind:
+                yield Delivered(at + 0.002, name, "c1", topic, *place)
+        if behind and count >= behind:
             if away:
                 away = False
                 yield Resumed(at, names[-1], "c2")
-            yield due.popleft()._replace(at=at)
+            yield _late(next_due, at, names[-1])
+            next_due += 1
     if away:
         yield Resumed(1e6, names[-1], "c2")
-    yield from (event._replace(at=1e6) for event in due)
+    if behind:
+        yield from (
+            _late(count, 1e6, names[-1]) for count in range(next_due, publications)
+        )
     yield Drained(1e6)
+
+
+def _published(count: int) -> tuple[str, tuple[str, int, str, str]]:
+    """Return topic, and id, number, epoch and digest of a publication.
+
+    They are worked out again for whoever is behind: a queue of them would be the
+    larger part of what is measured.
+    """
+    turn, which = divmod(count, PUBLISHERS)
+    seq = turn * (PUBLISHERS // TOPICS) + which // TOPICS + 1
+    return f"t{which % TOPICS}", (
+        f"w-r1-p{which}-{turn + 1}",
+        seq,
+        "e1",
+        f"{count:08x}",
+    )
+
+
+def _late(count: int, at: float, name: str) -> Delivered:
+    """Return a delivery by the replay after a resume."""
+    topic, place = _published(count)
+    return Delivered(at, name, "c2", topic, *place)
 
 
 RUNS: dict[str, tuple[Callable[[int], Iterator[Event]], Verdict]] = {

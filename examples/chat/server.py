@@ -13,13 +13,22 @@ from typing import Any
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.http11 import Request, Response
 
+LONGEST = 4096
+"""Bytes of a text; the dialect's file says so, too."""
+
 rooms: dict[str, set[ServerConnection]] = defaultdict(set)
 numbers: dict[str, int] = defaultdict(int)
 sockets: set[ServerConnection] = set()
 
 
+class TooLong(Exception):
+    """A text is longer than it may be."""
+
+
 def say(room: str, text: str) -> dict[str, int]:
     """Number a message and send it to everybody in the room."""
+    if len(text.encode()) > LONGEST:
+        raise TooLong
     numbers[room] += 1
     said = {"room": room, "n": numbers[room], "text": text}
     broadcast(rooms[room], json.dumps({"method": "said", "params": said}))
@@ -52,9 +61,11 @@ async def chat(connection: ServerConnection) -> None:
                 request = json.loads(message)
                 id_ = request["id"]
                 reply = {"id": id_, "result": answer(connection, request)}
-            except ValueError:
+            except (ValueError, RecursionError):
                 reply = {"id": id_, "error": {"code": -32700, "message": "not JSON"}}
-            except (KeyError, TypeError):
+            except TooLong:
+                reply = {"id": id_, "error": {"code": -32602, "message": "too long"}}
+            except (KeyError, TypeError, AttributeError):
                 reply = {"id": id_, "error": {"code": -32600, "message": "bad request"}}
             await connection.send(json.dumps(reply))
     finally:

@@ -13,9 +13,9 @@ import trustme
 from wavetank import wrecks
 from wavetank.cli.wreck import main
 from wavetank.errors import UsageError
-from wavetank.wrecks import ACCESS_WRECKS, FAULT_WRECKS, WRECKS, SoundServer
+from wavetank.wrecks import ACCESS_WRECKS, WRECKS, SoundServer
 
-EVERY = WRECKS | FAULT_WRECKS | ACCESS_WRECKS
+EVERY = WRECKS | ACCESS_WRECKS
 
 
 class Screen:

@@ -45,7 +45,7 @@ def test_description_reads_endpoint_limits_and_status() -> None:
         path = "/x"
         subprotocols = ["a", "b"]
         preamble = ["hi"]
-        limits = { payload = 5, message = "1KiB", handshake = 1.5 }
+        limits = { payload = 5, message = "1KiB", handshake = 1.5, liveness = "40s" }
         status = { path = "/s", connections = "sockets.0.open" }
         event = { payload-is = "string" }
         """
@@ -53,7 +53,9 @@ def test_description_reads_endpoint_limits_and_status() -> None:
     assert description.endpoint == Endpoint(
         path="/x", subprotocols=("a", "b"), preamble=("hi",)
     )
-    assert description.limits == Limits(payload=5, message=1024, handshake=1.5)
+    assert description.limits == Limits(
+        payload=5, message=1024, handshake=1.5, liveness=40.0
+    )
     assert description.status == StatusPage(
         path="/s", connections=("sockets", "0", "open")
     )

@@ -13,6 +13,7 @@ from wavetank.dialects import (
     Call,
     Capability,
     Dialect,
+    Documented,
     Event,
     Foreign,
     Heard,
@@ -262,6 +263,30 @@ def test_hub_dialect_has_no_calls() -> None:
         Hub().encode(Call(id=1, payload="1"))
 
 
+def test_hub_dialect_knows_where_and_what_its_document_is() -> None:
+    """A server that speaks as the hub and serves none owes the same messages."""
+    hub: Dialect = Hub()
+    assert isinstance(hub, Documented)
+    assert hub.document == "/asyncapi.json"
+    document = json.loads(hub.contract())
+    assert document["asyncapi"] == "3.0.0"
+    assert {"welcome", "event", "error"} <= set(document["components"]["messages"])
+
+
+def test_hub_dialect_prompts_with_commands_of_the_protocol() -> None:
+    """Each can be read, none is outside the topic, and no id is one that asks have."""
+    commands = [protocol.decode_command(one) for one in Hub().prompts("a.b")]
+    assert {type(command) for command in commands} == {
+        *(protocol.Subscribe, protocol.Publish, protocol.History),
+        *(protocol.Ping, protocol.Unsubscribe),
+    }
+    ids = [command.id for command in commands]
+    assert len({*ids}) == len(ids)
+    assert all(isinstance(id, int) and id > 1_000_000 for id in ids)
+    topics = {getattr(command, "topic", "a.b.new") for command in commands}
+    assert topics == {"a.b.new", "a.b.*"}
+
+
 def test_hub_dialect_claims_everything_but_an_echo_and_calls() -> None:
     """Endpoint, limits and status page are those of PROTOCOL."""
     hub: Dialect = Hub()
@@ -270,6 +295,7 @@ def test_hub_dialect_claims_everything_but_an_echo_and_calls() -> None:
     assert hub.endpoint.subprotocols == ("wavetank.v1",)
     assert (hub.limits.payload, hub.limits.message) == (65536, 1048576)
     assert hub.limits.handshake == 10.0
+    assert hub.limits.liveness == 40.0
     assert hub.status == StatusPage(
         path="/api/websocket/status", connections=("connections", "open")
     )

@@ -125,13 +125,13 @@ def python() -> str:
 
 
 @pytest.fixture
-def wreck(python: str) -> Callable[[str], str]:
-    """The command that serves a wreck, with TLS."""
+def wreck(python: str) -> Callable[..., str]:
+    """The command that serves a wreck, with TLS and options of its own."""
 
-    def command(name: str) -> str:
+    def command(name: str, *options: str) -> str:
         return (
             f"{python} -m wavetank wreck {name} --port {{port}} "
-            "--tls-port {tls_port} --cert {cert} --key {key}"
+            "--tls-port {tls_port} --cert {cert} --key {key} " + shlex.join(options)
         )
 
     return command

@@ -3,9 +3,11 @@
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from .hub.process import HubProcess
@@ -128,3 +130,45 @@ def test_ctrl_c_ends_the_whole_cycle_in_order(start: StartRole) -> None:
         "bot",
         "dashboard",
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a hub with us")
+def test_a_cycle_that_is_killed_leaves_no_process_behind(start: StartRole) -> None:
+    """The pipe that its children write to breaks, and its hub is ended by the system.
+
+    A bot whose reader had been killed went on for ever: only the task that told what
+    was published heard of it.
+    """
+    process = start("demo", "--json", "--rate", "50")
+    assert process.stdout is not None
+    pids = set()
+    while len(pids) < 4:
+        line = json.loads(process.stdout.readline())
+        pids |= {line["pid"]} if "pid" in line else set()
+    left = [psutil.Process(pid) for pid in pids]
+    process.kill()
+    process.communicate(timeout=DEADLINE)
+    _, alive = psutil.wait_procs(left, timeout=DEADLINE)
+    # Where nobody buries them they stay as zombies, which is none of our business.
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_bot_ends_on_one_sigterm_while_its_hub_goes_away(
+    make_hub: MakeHub, role: StartRole, is_read: bool
+) -> None:
+    """Both are told at the same moment; it does not matter whether somebody reads."""
+    hub = make_hub()
+    hub.start_now()
+    bot = role(hub, "bot", "--patience", "1s")
+    role(hub, "feed", "--rate", "200")
+    assert bot.stdout is not None
+    while json.loads(bot.stdout.readline())["type"] != "received":
+        pass
+    if not is_read:
+        bot.stdout.close()
+    hub.process.send_signal(signal.SIGTERM)
+    bot.send_signal(signal.SIGTERM)
+    if is_read:
+        bot.communicate(timeout=DEADLINE)
+    assert bot.wait(DEADLINE) in {0, 1, -signal.SIGTERM}

@@ -7,7 +7,7 @@ import pytest
 import wavetank.lab.suites
 from wavetank.dialects import Capability
 from wavetank.lab.catalogue import SUITES, CheckEntry, catalogue, title_of
-from wavetank.lab.check import BROADCAST, ROUND_TRIP, TLS
+from wavetank.lab.check import BROADCAST, PROCESS, ROUND_TRIP, TLS
 
 
 def test_the_catalogue_has_every_suite_that_is_there() -> None:
@@ -33,7 +33,7 @@ def test_the_catalogue_reads_checks_from_their_functions() -> None:
 
 def test_each_check_has_a_sentence_and_needs_that_exist() -> None:
     """What is not written down could not be reported."""
-    known = {*map(str, Capability), TLS, ROUND_TRIP, BROADCAST}
+    known = {*map(str, Capability), TLS, ROUND_TRIP, BROADCAST, PROCESS}
     for suite, checks in catalogue().items():
         assert checks, suite
         for name, entry in checks.items():

@@ -69,3 +69,24 @@ def test_only_what_is_on_can_be_healed(log: FaultLog) -> None:
     for wrong in (name, "kill"):
         with pytest.raises(LocalError, match=wrong):
             log.heal(wrong)
+
+
+def test_a_kind_of_fault_that_hit_nothing_each_time_was_in_vain(log: FaultLog) -> None:
+    """Once is enough to count; the others are not to blame."""
+    for what, is_hit in (("cut", False), ("stall", False), ("stall", True)):
+        name = log.begin(what, "all links")
+        if not is_hit:
+            log.miss(name)
+        log.heal(name)
+    assert log.in_vain == ["cut"]
+
+
+def test_a_fault_that_another_one_left_nothing_to_was_not_in_vain(
+    log: FaultLog,
+) -> None:
+    """What is offline has no links to be cut."""
+    log.begin("offline", "the proxy")
+    name = log.begin("cut", "all links")
+    log.miss(name)
+    log.heal(name)
+    assert log.in_vain == []

@@ -1,5 +1,9 @@
 """Faults for a check: each breaks what it says, and all are healed."""
 
+import asyncio
+import itertools
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ from wavetank.lab import faults as module
 from wavetank.lab.faults import FAULTS, Chaos
 from wavetank.lab.interruption import Interruption
 from wavetank.lab.plan import Plan, Source
-from wavetank.lab.process_faults import NotBack
+from wavetank.lab.process_faults import EndedByItself, NotBack
 from wavetank.lab.target import Target, TargetStart, environment
 from wavetank.net import NotReached
 from wavetank.wrecks import SoundServer
@@ -365,3 +369,101 @@ async def test_a_suspended_target_says_nothing_and_then_goes_on(
             with pytest.raises(TimeoutError):
                 await conversation.ping(within=NEVER)
         await conversation.ping(within=DEADLINE)
+
+
+async def test_a_target_that_crashed_is_not_taken_for_one_that_we_broke(
+    make: Make, started: Target, records: list[Record]
+) -> None:
+    """It is said, and no fault is on record."""
+    process = started.process
+    assert process is not None
+    async with make(started) as chaos:
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.ends_within(DEADLINE)
+        for what in ("kill", "terminate", "suspend"):
+            with pytest.raises(EndedByItself):
+                await chaos.begin(what)
+        with pytest.raises(EndedByItself):
+            await chaos.restart()
+    assert not told(records)
+
+
+async def test_a_heal_that_is_cut_short_is_done_at_the_end(
+    make: Make, started: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deadline in the middle of a restart leaves no dead target behind."""
+    process = started.process
+    assert process is not None
+    chaos = await make(started).__aenter__()
+    name = await chaos.kill()
+    started_at = asyncio.Event()
+    restart = chaos._process.restart
+
+    async def hang() -> float:
+        started_at.set()
+        await asyncio.Event().wait()
+        return 0.0
+
+    monkeypatch.setattr(chaos._process, "restart", hang)
+    healing = asyncio.create_task(chaos.heal(name))
+    await started_at.wait()
+    healing.cancel()
+    await asyncio.wait([healing])
+    assert chaos.log.on == [name]
+    monkeypatch.setattr(chaos._process, "restart", restart)
+    await chaos.close()
+    assert chaos.log.on == []
+    assert process.is_alive
+
+
+async def test_a_fault_that_was_taken_away_keeps_no_other_one_on(
+    make: Make, started: Target
+) -> None:
+    """A stopped target goes on whatever else cannot be healed."""
+    process = started.process
+    assert process is not None
+    chaos = await make(started).__aenter__()
+    await chaos.begin("suspend")
+    assert process.is_stopped
+    await chaos.begin("latency")
+    chaos.proxy.reset()
+    with pytest.raises(LocalError, match="no toxic latency"):
+        await chaos.close()
+    assert not process.is_stopped
+
+
+async def test_faults_that_find_nothing_to_break_are_noted(chaos: Chaos) -> None:
+    """Each of them in its way; whoever comes meanwhile is hit."""
+    chaos.log._now = itertools.count(1.0).__next__
+    chaos.cut()
+    for what in ("partition", "offline", "latency", "half_open"):
+        async with chaos.fault(what):
+            pass
+    assert chaos.log.in_vain == [
+        "cut",
+        "half_open",
+        "latency",
+        "offline",
+        "partition",
+    ]
+    async with chaos.fault("latency"):
+        await chaos.peers.open()
+    chaos.cut()
+    assert chaos.log.in_vain == ["half_open", "offline", "partition"]
+
+
+async def test_a_process_that_cannot_be_broken_is_noted(
+    make: Make, started: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on, whatever signal it was sent."""
+    async with make(started) as chaos:
+        chaos.log._now = itertools.count(1.0).__next__
+
+        async def in_vain(*_: object) -> bool:
+            return False
+
+        monkeypatch.setattr(chaos._process, "kill", in_vain)
+        monkeypatch.setattr(chaos._process, "suspend", in_vain)
+        await chaos.heal(await chaos.begin("kill"))
+        await chaos.heal(await chaos.begin("suspend"))
+        assert chaos.log.in_vain == ["kill", "suspend"]

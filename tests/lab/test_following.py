@@ -324,3 +324,32 @@ async def test_a_mistake_of_ours_ends_a_follower() -> None:
     with pytest.raises(LocalError, match="a mistake"):
         async with tale.follower:
             await until(lambda: bool(tale.follower.check()))
+
+
+async def test_a_follower_does_not_remember_topics_that_it_never_asked_for() -> None:
+    """A target may make them up without end; they are told, and that is all."""
+    talk = Talk()
+    talk.say(
+        *(message(5, topic=f"u{number}") for number in range(50)),
+        Notice(name="gap", topic="v", epoch="e", first=1, last=9, text=""),
+        message(1),
+    )
+    tale = Tale(talk)
+    async with tale.follower as follower:
+        await tale.until(history.Delivered, 51)
+        assert follower.places == {"t": Place("e", 1)}
+    assert tale.of(history.Gap) == []
+
+
+async def test_a_follower_says_how_far_it_has_read_in_each_link() -> None:
+    """To its end in the present one; what went through no link is not told."""
+    first, second, third = Talk(), Talk(), Talk()
+    first.say(message(1), LOST)
+    second.say(message(2, number=2), LOST)
+    third.say(message(3, number=3))
+    links = iter([7, None, 9])
+    tale = Tale(first, second, third, link_of=lambda _: next(links))
+    async with tale.follower as follower:
+        await tale.until(history.Delivered, 3)
+        assert follower.readings == [(7, "w-r-p-1", False), (9, "w-r-p-3", True)]
+    assert follower.readings == [(7, "w-r-p-1", False), (9, "w-r-p-3", False)]

@@ -36,6 +36,7 @@ def test_options_keep_their_documented_defaults() -> None:
     assert settings["ready_timeout"] == 15.0
     assert settings["dynamic_ports"] is True
     assert settings["dialect"] == "auto"
+    assert settings["contract_of"] == "server"
     assert settings["seed"] is settings["port"] is settings["tls_port"] is None
 
 

@@ -582,3 +582,58 @@ def test_plan_leaves_conformance_to_who_asks_for_it(
     """By its name, or with all that there is."""
     catalogue = {"basics": ["load"], "conformance": ["unicode"]}
     assert planned(flags, names=names, catalogue=catalogue).suites == suites
+
+
+# The contract
+
+CONTRACT = """{"asyncapi":"3.0.0","info":{"title":"t","version":"1"},
+"channels":{"c":{"address":"/c","messages":{"a":{"payload":true},"b":{"payload":true}}}},
+"operations":{
+"out":{"action":"send","channel":{"$ref":"#/channels/c"},
+"messages":[{"$ref":"#/channels/c/messages/a"}]},
+"in":{"action":"receive","channel":{"$ref":"#/channels/c"},
+"messages":[{"$ref":"#/channels/c/messages/b"}]}}}"""
+
+
+@pytest.mark.parametrize(("side", "sent"), [("server", "a"), ("client", "b")])
+def test_a_plan_has_the_contract_from_the_target_s_own_view(
+    side: str, sent: str
+) -> None:
+    """What the document of a client receives is what the target has to send."""
+    flags = {"contract": "c.json", "contract-of": side}
+    plan = planned(flags, contract=("c.json", CONTRACT))
+    assert plan.contract is not None
+    assert [one.name for one in plan.contract.sent] == [sent]
+    assert plan.options["contract"] == "c.json"
+
+
+def test_a_plan_without_a_contract_has_none() -> None:
+    """The suite that needs one takes the target's own, or skips."""
+    assert planned().contract is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "contract", "problem"),
+    [
+        ({"contract": "c.json"}, ("c.json", "{"), "--contract c.json: not JSON"),
+        (
+            {"contract": "c.json"},
+            ("c.json", CONTRACT.replace("3.0.0", "2.6.0")),
+            "--contract c.json",
+        ),
+        ({"contract-of": "client"}, None, "--contract-of: only beside --contract"),
+    ],
+)
+def test_a_plan_refuses_a_contract_that_cannot_be_read(
+    flags: dict[str, object], contract: tuple[str, str] | None, problem: str
+) -> None:
+    """Before anything is started, with the file's name."""
+    found = refused({**flags, "target": "http://a"}, contract=contract)
+    assert len(found) == 2
+    assert any(one.startswith(problem) for one in found)
+
+
+def test_a_file_that_was_not_read_is_one_mistake() -> None:
+    """Who typed both options is told of the file alone."""
+    flags: dict[str, object] = {"contract": "c.json", "contract-of": "client"}
+    assert planned(flags).contract is None

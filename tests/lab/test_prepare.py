@@ -96,6 +96,17 @@ def test_files_of_the_catalogue_are_taken() -> None:
     assert plan.suites == ("core",)
 
 
+def test_a_contract_is_read_from_its_file(tmp_path: Path) -> None:
+    """Whatever is in it, it is judged with all other options."""
+    (tmp_path / "c.json").write_text(
+        '{"asyncapi":"3.0.0","info":{"title":"feed","version":"1"}}'
+    )
+    plan, _ = prepare({"contract": "c.json"}, names=())
+    assert plan.contract is not None
+    assert plan.contract.title == "feed"
+    assert prepare({}, names=())[0].contract is None
+
+
 def test_known_failures_are_read_from_their_file(tmp_path: Path) -> None:
     """Held against today's date."""
     day = datetime.date(2999, 1, 1)
@@ -149,6 +160,7 @@ def test_a_slip_in_the_name_of_a_table_is_a_mistake(tmp_path: Path) -> None:
         ("config", "--config missing: No such file or directory"),
         ("env-file", "--env-file missing: No such file or directory"),
         ("known-failures", "--known-failures missing: No such file or directory"),
+        ("contract", "--contract missing: No such file or directory"),
         ("ca", "--ca: cannot use certificate authority missing: "),
     ],
 )

@@ -336,3 +336,14 @@ def wait_for(processes: list[psutil.Process], status: str) -> bool:
         if all(process.status() == status for process in processes):
             return True
     return False
+
+
+def test_a_stopped_process_is_told_from_one_that_runs_or_is_gone(start: Start) -> None:
+    """Nobody knows it otherwise: the signal alone shows nothing."""
+    process = start(WAIT)
+    assert not process.is_stopped
+    process.suspend()
+    assert wait_for([psutil.Process(process.pid)], psutil.STATUS_STOPPED)
+    assert process.is_stopped
+    process.kill()
+    assert not process.is_stopped

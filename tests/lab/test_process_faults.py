@@ -1,5 +1,7 @@
 """Faults of the target's own process."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,8 +10,9 @@ import pytest
 from wavetank.dialects import Hub
 from wavetank.errors import LocalError
 from wavetank.evidence import Record, TargetReady
+from wavetank.lab import process_faults as module
 from wavetank.lab.plan import Plan, Source
-from wavetank.lab.process_faults import NotBack, ProcessFaults
+from wavetank.lab.process_faults import EndedByItself, NotBack, ProcessFaults
 from wavetank.lab.target import Target, TargetStart, environment
 
 pytestmark = pytest.mark.anyio
@@ -84,3 +87,31 @@ def test_a_process_that_is_not_ours_is_left_alone(records: list[Record]) -> None
     faults = ProcessFaults(target, record=records.append, now=lambda: 7.0)
     with pytest.raises(LocalError, match="--serve in place of --target"):
         _ = faults.process
+
+
+async def test_a_target_that_ended_by_itself_is_no_fault_of_ours(
+    faults: ProcessFaults,
+) -> None:
+    """Whoever kills it then, and starts it again, would hide that it crashed."""
+    faults.check()
+    os.kill(faults.process.pid, signal.SIGKILL)
+    assert faults.process.ends_within(20.0)
+    with pytest.raises(EndedByItself, match="by itself, with status -9"):
+        faults.check()
+    await faults.restart()
+    await faults.kill()
+    faults.check()
+
+
+async def test_a_suspension_is_looked_at_until_it_stands(
+    faults: ProcessFaults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes on all the same was not suspended, nor was what is gone."""
+    assert await faults.suspend()
+    assert faults.process.is_stopped
+    faults.process.resume()
+    monkeypatch.setattr(module, "_STOPS_WITHIN", 0.0)
+    monkeypatch.setattr(type(faults.process), "is_stopped", False)
+    assert not await faults.suspend()
+    await faults.kill()
+    assert not await faults.suspend()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from wavetank.lab import progress as module
 from wavetank.lab.checkers.history import (
     Closed,
     Delivered,
@@ -24,10 +25,16 @@ def published(
 
 
 def came(
-    progress: Progress, id_: str, seq: int | None, *, epoch: str = "e", to: str = "f"
+    progress: Progress,
+    id_: str,
+    seq: int | None,
+    *,
+    epoch: str = "e",
+    to: str = "f",
+    topic: str = "t",
 ) -> None:
     """Deliver a message."""
-    progress.take(Delivered(1.0, to, f"{to}/1", "t", id_, seq, epoch))
+    progress.take(Delivered(1.0, to, f"{to}/1", topic, id_, seq, epoch))
 
 
 def test_a_lag_is_what_a_subscriber_is_behind_the_top() -> None:
@@ -112,3 +119,25 @@ def test_latencies_are_those_since_the_last_look() -> None:
     assert p99 is not None
     assert p99 == pytest.approx(0.5, rel=0.01)
     assert progress.p99() is None
+
+
+def test_only_messages_beside_the_last_ones_count_as_heard() -> None:
+    """The last one of a topic is the lab's own."""
+    progress = Progress()
+    progress.mark("t", "w-r-last.1-1")
+    came(progress, "w-r-last.1-1", 1)
+    assert progress.heard == set()
+    came(progress, "w-r-p-1", 2)
+    assert progress.heard == {"f"}
+
+
+def test_topics_without_end_are_no_memory_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A target may make them up."""
+    monkeypatch.setattr(module, "_MOST", 10)
+    progress = Progress()
+    for number in range(1, 100):
+        came(progress, f"w-r-p-{number}", 1, topic=f"t{number}")
+    assert len(progress.tops) == 10
+    assert progress.arrived == 99

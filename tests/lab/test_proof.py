@@ -1,13 +1,15 @@
 """A proof of delivery: against a sound server, and against one that loses messages."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from wavetank.dialects import Capability, Hub
+from wavetank.dialects import Capability, Event, Heard, Hub, Reply
 from wavetank.errors import LocalError
 from wavetank.evidence import (
     Do,
@@ -322,3 +324,105 @@ async def test_what_is_promised_can_be_said(make: Make) -> None:
     """Else it follows from what the target can do."""
     assert (await make(promise=Promise(fifo=False))).promise == Promise(fifo=False)
     assert (await make()).promise == Promise(exactly_once=True)
+
+
+def unknown(notebook: Notebook) -> list[str]:
+    """Return what was seen of what is not known."""
+    return [one.seen for one in notebook.findings if one.verdict is Verdict.UNKNOWN]
+
+
+class Mute(SoundServer):
+    """Takes the last message of a topic, and says nothing to all others."""
+
+    def publish(self, connection: Any, command: Any) -> None:
+        """Leave whoever publishes waiting."""
+        if b"last." in command.data:
+            super().publish(connection, command)
+
+
+async def test_the_last_message_alone_is_no_proof(
+    make: Make, notebook: Notebook
+) -> None:
+    """It was acknowledged and it came; what was to be proved never was published."""
+    hasty = SOON._replace(answer=0.05)
+    async with await make(Mute, FEW._replace(patience=hasty)) as proof:
+        await proof.until(lambda: proof.statistics()["unknown"] > 0, within=DEADLINE)
+        report = await proof.finish()
+    assert report.verdict is Verdict.PASS
+    assert notebook.verdict is Verdict.UNKNOWN
+    assert unknown(notebook) == [
+        "nothing of p1 was acknowledged; nothing came to follower-1; "
+        "nothing came to witness-1"
+    ]
+
+
+async def test_a_proof_without_publishers_proves_nothing(
+    make: Make, notebook: Notebook
+) -> None:
+    """Though the last message of each topic went its way."""
+    async with await make(crowd=FEW._replace(publishers=0)) as proof:
+        await proof.finish()
+    assert notebook.verdict is Verdict.UNKNOWN
+    assert unknown(notebook)[0].startswith("nothing came to follower-1; ")
+
+
+async def test_a_fault_that_everybody_went_around_proves_nothing(
+    make: Make, notebook: Notebook
+) -> None:
+    """All messages were delivered, and nothing was broken before them."""
+    async with await make(crowd=FEW._replace(followers=0)) as proof:
+        proof.chaos.cut()
+        async with proof.chaos.partition():
+            await proof.until(sent(proof, 3), within=DEADLINE)
+        report = await proof.finish()
+    assert report.verdict is Verdict.PASS
+    assert unknown(notebook) == [
+        "cut found nothing to break; partition found nothing to break"
+    ]
+
+
+async def test_a_fault_that_was_never_healed_leaves_it_open(make: Make) -> None:
+    """Also one that has begun before the proof."""
+    proof = await make()
+    proof.chaos.log.begin("storm", "somewhere")
+    async with proof:
+        await proof.until(sent(proof, 3), within=DEADLINE)
+        proof.chaos.log.begin("flood", "somewhere else")
+        report = await proof.finish()
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.doubts == ("still broken: storm, flood",)
+
+
+class Dawdles(SoundServer):
+    """Is sound and slow: what one publisher sends comes a while later to all."""
+
+    def deliver(self, topic: str, entry: Any) -> None:
+        """Keep it back, and in its order, unless it is the last."""
+        deliver = super().deliver
+        if b"last." in entry.data:
+            deliver(topic, entry)
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.4, deliver, topic, entry)
+
+
+async def test_messages_without_numbers_may_come_behind_the_last_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two connections send has no order, so who is slow has not lost it."""
+    lacks = frozenset({Capability.SEQUENCE, Capability.RESUME})
+    proof = await make(Dawdles, lacks=lacks)
+    dialect = proof.chaos.target.dialect
+    decode = dialect.decode
+
+    def without_numbers(text: str) -> Heard:
+        heard = decode(text)
+        if isinstance(heard, Event | Reply):
+            return msgspec.structs.replace(heard, seq=None)
+        return heard
+
+    monkeypatch.setattr(dialect, "decode", without_numbers)
+    async with proof:
+        await proof.until(sent(proof, 5), within=DEADLINE)
+        report = await proof.finish()
+    assert report.verdict is Verdict.PASS, report.findings()

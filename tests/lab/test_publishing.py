@@ -11,7 +11,12 @@ from wavetank.lab.checkers import history
 from wavetank.lab.checkers.ids import digest_of
 from wavetank.lab.conversation import Refused
 from wavetank.lab.keeping import Patience
-from wavetank.lab.publishing import Publisher, intended_of, make_payload
+from wavetank.lab.publishing import (
+    Publisher,
+    intended_of,
+    make_payload,
+    publish_last,
+)
 
 from .talks import LOST, Talk, Talks, until
 
@@ -172,3 +177,25 @@ async def test_a_publisher_that_waits_can_be_stopped() -> None:
 def test_a_payload_says_when_it_was_to_be_sent(payload: str, at: float | None) -> None:
     """Also where the target has written it anew."""
     assert intended_of(payload) == at
+
+
+@pytest.mark.parametrize(
+    ("talk", "was_taken", "is_closed"),
+    [
+        (Talk(), True, False),
+        (Talk(Refused("no")), False, False),
+        (Talk().lacks(Capability.ACKNOWLEDGE), True, True),
+    ],
+)
+async def test_the_last_message_is_published_on_a_connection_of_its_own(
+    talk: Talk, was_taken: bool, is_closed: bool
+) -> None:
+    """Where nobody answers, a closing handshake shows that it has come."""
+    events: list[history.Event] = []
+    talk.peer.close_fails = TimeoutError()
+    assert was_taken is await publish_last(
+        Talks(talk).open, "t", "w-r-last.1-1", take=events.append, now=lambda: 1.0
+    )
+    assert isinstance(events[0], history.PublishInvoked)
+    assert talk.peer.is_closed is is_closed
+    assert talk.peer.is_aborted

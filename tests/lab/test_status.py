@@ -10,7 +10,7 @@ import pytest
 from wavetank.dialects import Bare, Hub, StatusPage
 from wavetank.errors import RemoteError
 from wavetank.lab import status
-from wavetank.lab.status import open_connections
+from wavetank.lab.status import open_connections, read_page
 from wavetank.lab.target import Target
 from wavetank.net import ThrowAwayAuthority
 
@@ -180,3 +180,31 @@ async def test_a_page_is_read_only_so_far(
     monkeypatch.setattr(status, "_MOST", 10)
     with pytest.raises(RemoteError, match="no number"):
         await open_connections(await serve(page(GOOD)))
+
+
+# Any other page
+
+
+async def test_any_page_of_the_target_can_be_read(serve: Serve) -> None:
+    """By its path, from where the target listens."""
+    asked: list[bytes] = []
+
+    async def listen(request: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(request)
+        await page(b"{}")(request, writer)
+
+    assert await read_page(await serve(listen), "/asyncapi.json") == b"{}"
+    assert asked[0].startswith(b"GET /asyncapi.json HTTP/1.1\r\n")
+
+
+async def test_a_page_of_a_wss_target_is_read_over_tls(serve: Serve) -> None:
+    """As its messages are."""
+    with ThrowAwayAuthority() as authority:
+        assert await read_page(await serve(page(b"x"), authority), "/a") == b"x"
+
+
+async def test_a_page_that_is_not_there_is_the_target_s_failure(serve: Serve) -> None:
+    """With its address and the status."""
+    target = await serve(page(b"", "404 Not Found"))
+    with pytest.raises(RemoteError, match=r"^http://.*/asyncapi\.json: HTTP 404"):
+        await read_page(target, "/asyncapi.json")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavetank.wrecks.commands import MAX_PAYLOAD, Command, Fault, Position, read_command
+from wavetank.wrecks.producers import Producer
 
 JSON = st.recursive(
     st.none()
@@ -17,6 +18,17 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
+
+
+def test_reader_knows_who_publishes() -> None:
+    """Where that is said; nothing is as good as not said."""
+    text = '{"type":"publish","id":1,"topic":"t","data":1,"producer":%s}'
+    known = read_command(text % '{"name":"p","epoch":0,"seq":1}')
+    unknown = read_command(text % "null")
+    assert isinstance(known, Command)
+    assert isinstance(unknown, Command)
+    assert known.producer == Producer("p", 0, 1)
+    assert unknown.producer is None
 
 
 @pytest.mark.parametrize(
@@ -115,6 +127,22 @@ def test_reader_understands_a_good_command(text: str, command: Command) -> None:
             1,
         ),
         ('{"type":"publish","id":1,"topic":"t"}', "invalid_message", 1),
+        *(
+            (
+                f'{{"type":"publish","id":1,"topic":"t","data":1,"producer":{given}}}',
+                "invalid_message",
+                1,
+            )
+            for given in (
+                "1",
+                "{}",
+                '{"name":"","epoch":1,"seq":1}',
+                '{"name":"p","epoch":-1,"seq":1}',
+                '{"name":"p","epoch":true,"seq":1}',
+                '{"name":"p","epoch":1}',
+                '{"name":"p","epoch":1,"seq":0}',
+            )
+        ),
         (
             '{"type":"publish","id":1,"topic":"t","data":"' + "x" * MAX_PAYLOAD + '"}',
             "payload_too_large",

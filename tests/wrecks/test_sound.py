@@ -413,6 +413,26 @@ async def test_server_with_a_file_knows_its_positions_again(
     assert (reply["recovered"], reply["reason"]) == (False, "epoch_changed")
 
 
+async def test_publication_that_comes_again_is_published_once(
+    start: Any, greeted: Any
+) -> None:
+    """Whoever was not answered sends it again with the same number."""
+    peer = await greeted(await start())
+
+    async def publish(epoch: int, seq: int) -> Any:
+        producer = {"name": "p", "epoch": epoch, "seq": seq}
+        return await peer.done("publish", topic="t", data=1, producer=producer)
+
+    first = await publish(1, 1)
+    again = await publish(1, 1)
+    assert (first["seq"], first["duplicate"]) == (1, False)
+    assert (again["seq"], again["duplicate"]) == (1, True)
+    assert again["epoch"] == first["epoch"]
+    assert (await publish(1, 3))["code"] == "producer_gap"
+    assert (await publish(2, 1))["seq"] == 2
+    assert (await publish(1, 2))["code"] == "producer_fenced"
+
+
 async def test_publication_that_cannot_be_written_is_refused(
     start: Any, greeted: Any, heard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

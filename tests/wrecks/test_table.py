@@ -8,7 +8,6 @@ import pytest
 from wavetank.errors import UsageError
 from wavetank.wrecks import (
     ACCESS_WRECKS,
-    FAULT_WRECKS,
     SOUND,
     WRECKS,
     SoundServer,
@@ -52,9 +51,6 @@ CHECKS = {
         *("performance", "compression", "parameters"),
         *("deflate", "audit", "timeouts"),
     },
-}
-
-FAULT_CHECKS = {
     "fault_tolerance": {
         *("dashboard_offline_at_start", "dashboard_crash", "network_partition"),
         *("queue_overflow", "rapid_reconnection"),
@@ -72,20 +68,13 @@ FAULT_CHECKS = {
     "full_cycle": {"trading_cycle"},
 }
 
-EVERY = WRECKS | FAULT_WRECKS | ACCESS_WRECKS
+EVERY = WRECKS | ACCESS_WRECKS
 
 
 def test_every_check_has_a_wreck() -> None:
     """No check is left that has never been seen to fail; no wreck names another."""
     owed = {f"{suite}.{check}" for suite in CHECKS for check in CHECKS[suite]}
     assert {wreck.check for wreck in WRECKS.values()} == owed
-
-
-def test_every_check_of_faults_has_a_wreck() -> None:
-    """Those of the suites of faults and delivery have theirs, too."""
-    checks = FAULT_CHECKS.items()
-    owed = {f"{suite}.{check}" for suite, names in checks for check in names}
-    assert {wreck.check for wreck in FAULT_WRECKS.values()} == owed
 
 
 def test_every_wreck_has_a_name_a_server_and_a_sentence() -> None:
@@ -95,7 +84,7 @@ def test_every_wreck_has_a_name_a_server_and_a_sentence() -> None:
         assert re.fullmatch(r"[A-Z].*\.", wreck.fault)
         assert issubclass(wreck.server, SoundServer)
     assert len({wreck.server for wreck in EVERY.values()}) == len(EVERY)
-    for table in (WRECKS, FAULT_WRECKS, ACCESS_WRECKS):
+    for table in (WRECKS, ACCESS_WRECKS):
         assert all(EVERY[name] is table[name] for name in table)
 
 

@@ -54,6 +54,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         outcome: In one word.
         topics: Topic by topic.
         problems: What is wrong, in sentences.
+        wrong: Of these, what does not add up, or is no message: whatever has to do
+            with the books, and not with what is missing or came again.
         checked: How often each identity was checked.
         unchecked: How often each could not be.
         gaps: What the hub says that it will not send. What of it counts is missing
@@ -64,6 +66,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     topics: list[TopicAccount]
     problems: list[str]
+    wrong: list[str]
     checked: dict[str, int]
     unchecked: dict[str, int]
     gaps: list[str]
@@ -172,7 +175,8 @@ class Ledger:
         ]
         problems += [words for each in topics for words in _sentences(each)]
         self._books.finish(is_whole=not problems)
-        problems += self._problems + self._books.problems
+        wrong = self._problems + self._books.problems
+        problems += wrong
         unsaid = self._mistakes - len(self._problems)
         unsaid += self._books.broken - len(self._books.problems)
         if unsaid:
@@ -184,6 +188,7 @@ class Ledger:
             outcome=outcome,
             topics=topics,
             problems=problems,
+            wrong=wrong,
             checked=dict(self._books.checked),
             unchecked=dict(self._books.unchecked),
             gaps=list(self._gaps),

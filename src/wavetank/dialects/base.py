@@ -85,11 +85,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         payload: Largest payload of a publication in bytes.
         message: Largest WebSocket message in bytes.
         handshake: Longest opening handshake in seconds.
+        liveness: Seconds until a peer that answers no pings is let go.
     """
 
     payload: int | None = None
     message: int | None = None
     handshake: float | None = None
+    liveness: float | None = None
 
 
 class StatusPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -242,7 +242,7 @@ def _read_endpoint(reader: _Reader) -> Endpoint:
 
 
 def _read_limits(reader: _Reader) -> Limits:
-    limits = reader.section("limits", ("payload", "message", "handshake"))
+    limits = reader.section("limits", ("payload", "message", "handshake", "liveness"))
 
     def limit(name: str, kind: Callable[[str], T]) -> T | None:
         if name not in limits.table:
@@ -253,6 +253,7 @@ def _read_limits(reader: _Reader) -> Limits:
         payload=limit("payload", size_in_bytes),
         message=limit("message", size_in_bytes),
         handshake=limit("handshake", seconds),
+        liveness=limit("liveness", seconds),
     )
 
 

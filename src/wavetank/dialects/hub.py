@@ -76,7 +76,9 @@ class Hub:
     name = "hub"
     capabilities = frozenset(Capability) - {Capability.ECHO, Capability.ANSWER}
     endpoint = Endpoint(path="/ws", subprotocols=(protocol.PROTOCOL,))
-    limits = Limits(payload=64 * 1024, message=1024 * 1024, handshake=10.0)
+    limits = Limits(
+        payload=64 * 1024, message=1024 * 1024, handshake=10.0, liveness=40.0
+    )
     status: StatusPage | None = StatusPage(
         path="/api/websocket/status", connections=("connections", "open")
     )

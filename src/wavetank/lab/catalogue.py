@@ -15,8 +15,9 @@ from wavetank.lab.check import MARKER
 __all__ = ["SUITES", "CheckEntry", "catalogue"]
 
 SUITES: tuple[str, ...] = (
-    *("basics", "connectivity", "core"),
-    *("performance", "load", "latency"),
+    *("basics", "connectivity", "core", "edge_cases"),
+    *("performance", "load", "latency", "message_flow"),
+    *("fault_tolerance", "self_healing", "full_cycle"),
     "conformance",
 )
 """Suites in Fibonacci order: the small ones first (1, 1, 1), then those of weight 2."""

@@ -3,6 +3,7 @@
 It refuses to know how anything is broken.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -55,6 +56,7 @@ class FaultLog:
         self._now = now
         self._spells: dict[str, Spell] = {}
         self._used: Counter[str] = Counter()
+        self._missed: set[str] = set()
 
     @property
     def spells(self) -> list[Spell]:
@@ -65,6 +67,24 @@ class FaultLog:
     def on(self) -> list[str]:
         """Names of the faults that are on."""
         return [name for name, one in self._spells.items() if one.healed_at is None]
+
+    def miss(self, name: str) -> None:
+        """Note that a fault found nothing to break."""
+        self._missed.add(name)
+
+    @property
+    def in_vain(self) -> list[str]:
+        """Kinds that found nothing to break, each time.
+
+        Where another fault was on meanwhile, that one may have taken it away.
+        """
+        hit = {one.what for one in self.spells if not self._is_in_vain(one)}
+        return sorted({one.what for one in self.spells} - hit)
+
+    def _is_in_vain(self, spell: Spell) -> bool:
+        return spell.name in self._missed and not any(
+            _overlap(spell, other) for other in self.spells if other != spell
+        )
 
     def name_for(self, what: str) -> str:
         """Return a name that no fault has had: the kind, numbered from the second."""
@@ -132,3 +152,11 @@ class FaultLog:
     def __repr__(self) -> str:
         """Show what is on, and how much there was."""
         return f"<FaultLog {len(self._spells)} faults, on: {', '.join(self.on) or '-'}>"
+
+
+def _overlap(one: Spell, other: Spell) -> bool:
+    """Tell whether two faults were on at the same time."""
+    ends = [
+        math.inf if each.healed_at is None else each.healed_at for each in (one, other)
+    ]
+    return max(one.began_at, other.began_at) <= min(ends)

@@ -12,6 +12,7 @@ all is healed when it closes.
     await chaos.restart()
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import urllib.parse
@@ -21,13 +22,14 @@ from typing import Final, Self, TypeAlias
 
 from wavetank.chaos import TYPES, Direction, Proxy, ToxicSpec, read_spec
 from wavetank.chaos.aio.wirelog import WireLog
-from wavetank.errors import UsageError, nearest
+from wavetank.errors import LocalError, RemoteError, UsageError, nearest
 from wavetank.evidence import Attribute, Record
 from wavetank.lab.conversation import Conversation
 from wavetank.lab.fault_log import FaultLog
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.peers import Peers
-from wavetank.lab.process_faults import BACK_WITHIN, NotBack, ProcessFaults
+from wavetank.lab.process_faults import BACK_WITHIN, ProcessFaults
+from wavetank.lab.reach import Reach
 from wavetank.lab.target import Target
 
 __all__ = ["FAULTS", "Chaos"]
@@ -100,6 +102,7 @@ class Chaos:
         )
         self.peers: Peers
         self._process = ProcessFaults(target, record=record, now=now)
+        self._reach = Reach(self.proxy)
         # Name of each fault that is on -> what ends it.
         self._heals: dict[str, Callable[[], Awaitable[object] | None]] = {}
         self._offline: set[str] = set()
@@ -147,11 +150,10 @@ class Chaos:
         Raises:
             NotBack: If the target does not come back after it was killed.
         """
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.proxy.close)
+            stack.push_async_callback(self.heal_all)
             await self.peers.close()
-            await self.heal_all()
-        finally:
-            await self.proxy.close()
 
     # Whatever may break, by its kind
 
@@ -199,7 +201,14 @@ class Chaos:
             return
         done = undo()
         if done is not None:
-            await done
+            try:
+                await done
+            except asyncio.CancelledError:
+                # It is still on: whoever closes all has to end it.
+                self._heals[name] = undo
+                raise
+        if not self._reach.end(name):
+            self.log.miss(name)
         self.log.heal(name)
 
     async def heal_all(self) -> None:
@@ -207,12 +216,13 @@ class Chaos:
 
         Raises:
             NotBack: If the target does not come back.
+            LocalError: If a fault was taken away behind our back.
         """
-        failure: NotBack | None = None
+        failure: RemoteError | LocalError | None = None
         for name in reversed(list(self._heals)):
             try:
                 await self.heal(name)
-            except NotBack as error:
+            except (RemoteError, LocalError) as error:
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -371,7 +381,9 @@ class Chaos:
             raise UsageError(f"links are cut with rst or fin, not with {how!r}")
         # Noted before it is done: who is cut may notice at once.
         name = self.log.begin("cut", _where(links), attributes={"how": how})
-        return name, self.proxy.cut(how, links=links)
+        if not (count := self.proxy.cut(how, links=links)):
+            self.log.miss(name)
+        return name, count
 
     async def _begin_cut(self, given: Given, links: Links) -> str:
         name, _ = self._cut(given, links)
@@ -389,6 +401,7 @@ class Chaos:
             for spec in specs:
                 self.proxy.remove(spec.name)
 
+        self._reach.begin(name, links)
         for spec in specs:
             self.proxy.add(spec, links=links)
         self._heals[name] = let_by
@@ -403,6 +416,7 @@ class Chaos:
             if not self._offline:
                 self.proxy.enable()
 
+        self._reach.begin(name, None)
         self.proxy.disable()
         self._heals[name] = let_in
         return name
@@ -424,6 +438,7 @@ class Chaos:
         if spec.toxicity < 1:
             told["toxicity"] = spec.toxicity
         self.log.begin(what, where, name=spec.name, seed=self.seed, attributes=told)
+        self._reach.begin(spec.name, links)
         self.proxy.add(spec, links=links)
         self._heals[spec.name] = lambda: self.proxy.remove(spec.name)
         return spec.name
@@ -436,10 +451,13 @@ class Chaos:
 
     async def _bring_down(self, what: str, end: Callable[[], Awaitable[object]]) -> str:
         process = self._process.process
+        self._process.check()
         name = self.log.begin(what, f"{_PROCESS} {process.pid}")
         self._down.append(name)
         self._heals[name] = lambda: self._bring_back(name)
         await end()
+        if process.is_alive:
+            self.log.miss(name)
         return name
 
     async def _bring_back(self, name: str) -> None:
@@ -447,11 +465,17 @@ class Chaos:
         if name not in self._down:
             return
         self._down.remove(name)
-        if not self._down and not INTERRUPTION.happened:
+        if self._down or INTERRUPTION.happened:
+            return
+        try:
             await self._process.restart()
+        except asyncio.CancelledError:
+            self._down.append(name)
+            raise
 
     async def _begin_suspend(self, given: Given, links: Links) -> str:
         process = self._process.process
+        self._process.check()
         name = self.log.begin("suspend", f"{_PROCESS} {process.pid}")
         self._suspended.add(name)
 
@@ -461,7 +485,8 @@ class Chaos:
                 process.resume()
 
         self._heals[name] = let_go_on
-        process.suspend()
+        if not await self._process.suspend():
+            self.log.miss(name)
         return name
 
     def __repr__(self) -> str:

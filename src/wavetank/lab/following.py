@@ -16,6 +16,7 @@ from wavetank.lab.checkers import history
 from wavetank.lab.checkers.ids import digest_of, find_id
 from wavetank.lab.conversation import Conversation
 from wavetank.lab.keeping import Keeper, Open, Patience
+from wavetank.lab.wire_fates import Reading
 from wavetank.net import ConnectionEnded
 
 if TYPE_CHECKING:
@@ -137,6 +138,17 @@ class Follower:
     def passage(self) -> Passage:
         """How far it has read in its present connection."""
         return Passage(self._connection, self._link, self._last)
+
+    @property
+    def readings(self) -> list[Reading]:
+        """How far it has read in each link of the proxy that it went through."""
+        last = [(*self.passage[1:], True)] if self.is_connected else []
+        past = [(passage.link, passage.last, False) for passage in self.passages]
+        return [
+            (link, read, is_last)
+            for link, read, is_last in (*past, *last)
+            if link is not None
+        ]
 
     def statistics(self) -> dict[str, int]:
         """Return what has happened, by name."""
@@ -267,7 +279,8 @@ class Follower:
             case Event():
                 self._deliver(conversation, heard)
             case Notice(name="gap", first=int(), last=int()):
-                self._skip(heard)
+                if heard.topic in self.places:
+                    self._skip(heard)
             case Notice(name="unsubscribed"):
                 raise RemoteError(f"the target ended a subscription: {heard.text}")
             case Foreign() if _is_damaged(heard.text):
@@ -296,7 +309,9 @@ class Follower:
         self.delivered += 1
         self.replayed += is_replay
         self._last = id_ or self._last
-        if seq is not None and (place is None or seq > place):
+        # A target may make up topics without end: those are no places to go on from.
+        is_ours = topic in self.places
+        if seq is not None and is_ours and (place is None or seq > place):
             self.places[topic] = Place(epoch, seq)
 
     def _skip(self, notice: Notice) -> None:

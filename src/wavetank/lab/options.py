@@ -7,6 +7,7 @@ from wavetank.settings import (
     Kind,
     Option,
     boolean,
+    choice,
     integer,
     path,
     seconds,
@@ -231,6 +232,21 @@ OPTIONS: tuple[Option, ...] = (
         default=10.0,
         metavar="SECONDS",
         help="how long a load flows with --full, or where it is given (10)",
+    ),
+    Option(
+        name="contract",
+        kind=path,
+        default="",
+        metavar="FILE",
+        help="AsyncAPI 3 document, as JSON, that the target's messages have to fit",
+    ),
+    Option(
+        name="contract-of",
+        kind=choice("server", "client"),
+        default="server",
+        metavar="SIDE",
+        help="whose messages the contract calls sent: the server's or the client's "
+        "(server)",
     ),
     Option(
         name="known-failures",

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wavetank.contracts import Contract, read_contract
 from wavetank.dialects import SHIPPED, Bare, Dialect, named
 from wavetank.errors import UsageError, nearest
 from wavetank.lab.excuses import Excuse, excuses
@@ -68,6 +69,8 @@ class Plan:
         url: Its URL, for a target that already runs.
         serve: The command, for one that the lab starts.
         dialect: How the target speaks; None is to be found out.
+        contract: What the target has to send, from the target's own view; None where
+            nobody has given it.
         excuses: Known failures by check.
         notes: What the reader of the report has to know.
         options: Options that were not left at their default, for the report.
@@ -101,6 +104,7 @@ class Plan:
     patience: float = 45.0
     coverage: bool = False
     polite_only: bool = False
+    contract: Contract | None = None
     excuses: Mapping[str, Excuse] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -158,6 +162,7 @@ def make_plan(
     seed: int,
     today: datetime.date,
     test_files: Sequence[str] = (),
+    contract: tuple[str, str] | None = None,
     problems: Sequence[str] = (),
 ) -> Plan:
     """Judge everything that was asked for.
@@ -172,6 +177,7 @@ def make_plan(
         seed: A seed drawn for this run, used where none was given.
         today: For end dates of known failures.
         test_files: Files of the catalogue that were asked for.
+        contract: Name and text of the file with the contract.
         problems: Mistakes that were found before.
 
     Raises:
@@ -196,6 +202,7 @@ def make_plan(
     dialects = _described(tables, settings, problems)
     dialect = _dialect(settings["dialect"], source, dialects, problems)
     headers = _headers(settings, problems)
+    owed = _contract(contract, settings, problems)
     if problems:
         raise UsageError(problems)
     plain: dict[str, Any] = {name: settings[name] for name in _AS_THEY_ARE}
@@ -213,6 +220,7 @@ def make_plan(
         dynamic_ports=settings["dynamic_ports"]
         and settings.source("start_port") == "default",
         polite_only=_must_be_polite(source, settings),
+        contract=owed,
         excuses=let_through,
         notes=tuple(notes),
         options=settings.changed(),
@@ -412,6 +420,23 @@ def _of_query(url: str) -> Iterator[str]:
         name, _, value = pair.partition("=")
         if _SECRET_NAME.search(name):
             yield from (value, urllib.parse.unquote_plus(value))
+
+
+def _contract(
+    file: tuple[str, str] | None, settings: Settings, problems: list[str]
+) -> Contract | None:
+    """Read the contract, and turn it round where it is the client's."""
+    if file is None:
+        if settings.source("contract_of").startswith("--") and not settings["contract"]:
+            problems.append("--contract-of: only beside --contract")
+        return None
+    name, text = file
+    try:
+        contract = read_contract(text, name=name)
+    except UsageError as error:
+        problems.extend(f"--contract {problem}" for problem in error.problems)
+        return None
+    return contract if settings["contract_of"] == "server" else contract.mirrored()
 
 
 # Dialects

@@ -65,6 +65,8 @@ def prepare(
             problems += [f"--ca: {problem}" for problem in error.problems]
     known = str(settings["known_failures"] or "")
     excuses = _read(known, "--known-failures", problems) if known else None
+    contract = str(settings["contract"] or "")
+    document = _read(contract, "--contract", problems) if contract else None
     plan = make_plan(
         settings,
         names=names,
@@ -73,6 +75,7 @@ def prepare(
         environ=_environment(dotenv),
         tables=_dialect_tables(toml, problems),
         known_failures=None if excuses is None else (known, excuses),
+        contract=None if document is None else (contract, document),
         seed=secrets.randbelow(2**32),
         today=datetime.datetime.now(tz=datetime.UTC).astimezone().date(),
         problems=problems,

@@ -86,6 +86,13 @@ class TargetProcess:
         """Whether the process itself still runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the process itself is stopped, as by SIGSTOP."""
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        return False
+
     def ends_within(self, seconds: float) -> bool:
         """Wait at most so long for its end; return whether it has ended."""
         if self._process is None:

@@ -14,7 +14,7 @@ from wavetank.lab.process import TargetProcess
 from wavetank.lab.target import Target
 from wavetank.net import open_peer
 
-__all__ = ["BACK_WITHIN", "NotBack", "ProcessFaults"]
+__all__ = ["BACK_WITHIN", "EndedByItself", "NotBack", "ProcessFaults"]
 
 BACK_WITHIN = 15.0
 """Seconds that a target has to answer again once it was started."""
@@ -22,10 +22,15 @@ BACK_WITHIN = 15.0
 _GRACE = 10.0
 _STEP = 0.05
 _TRY_WITHIN = 2.0
+_STOPS_WITHIN = 5.0
 
 
 class NotBack(RemoteError):
     """The target did not come back after it was started again."""
+
+
+class EndedByItself(RemoteError):
+    """The target was gone before anybody broke it."""
 
 
 class ProcessFaults:
@@ -62,6 +67,29 @@ class ProcessFaults:
                 "give --serve in place of --target, or name PROCESS in needs"
             )
         return process
+
+    def check(self) -> None:
+        """Look whether the process is there to be broken; one that we ended may not be.
+
+        Raises:
+            EndedByItself: If it has ended without us; a restart would hide it.
+        """
+        process = self.process
+        if not process.is_alive and not process.ended_by_lab:
+            raise EndedByItself(
+                f"the target ended by itself, with status {process.status}"
+            )
+
+    async def suspend(self) -> bool:
+        """Stop it with all its children; return whether it has stopped."""
+        process = self.process
+        process.suspend()
+        ends = time.monotonic() + _STOPS_WITHIN
+        while process.is_alive and not process.is_stopped:
+            if time.monotonic() >= ends:
+                return False
+            await asyncio.sleep(_STEP)
+        return process.is_alive
 
     async def kill(self) -> None:
         """End it with all its children at once, as a crash would."""

@@ -13,6 +13,8 @@ from wavetank.lab.recovering import Goal
 __all__ = ["Progress"]
 
 _LONGEST = 86_400.0
+_MOST = 100_000
+"""Places of subscribers that are kept, and so tops of topics."""
 
 
 class Progress:
@@ -21,11 +23,13 @@ class Progress:
     Attributes:
         tops: Topic -> its highest place that was acknowledged, or came to anybody.
         arrived: Deliveries in all.
+        heard: Subscribers to whom anything came but the last message of a topic.
     """
 
     def __init__(self) -> None:
         self.tops: dict[str, Place] = {}
         self.arrived = 0
+        self.heard: set[str] = set()
         self._places: dict[tuple[str, str], Place] = {}
         self._pending: dict[str, str] = {}
         # Topic -> ids that were published last; who has got one has got all.
@@ -113,13 +117,18 @@ class Progress:
     def _deliver(self, event: history.Delivered) -> None:
         self.arrived += 1
         name, topic = event.subscriber, event.topic
-        if topic in self._markers and event.id in self._markers[topic]:
+        if event.id in self._markers.get(topic, ()):
             self._done.add((name, topic))
             self._marked.setdefault(topic, Place(event.epoch, event.seq))
+        else:
+            self.heard.add(name)
         if event.seq is None:
             return
         place = Place(event.epoch, event.seq)
         before = self._places.get((name, topic))
+        # A target may make up topics without end.
+        if before is None and len(self._places) >= _MOST:
+            return
         if before is None or before.epoch != place.epoch or before < place:
             self._places[name, topic] = place
         self._rise(topic, place)

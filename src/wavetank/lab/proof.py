@@ -24,7 +24,9 @@ from wavetank.evidence import Change, FigureSampled, RecoveryMeasured, Schedule
 from wavetank.lab.checkers import history
 from wavetank.lab.checkers.delivery import Checker
 from wavetank.lab.checkers.delivery_report import DeliveryReport
+from wavetank.lab.checkers.grounds import judge_grounds
 from wavetank.lab.checkers.ids import write_id
+from wavetank.lab.checkers.missed import Missed
 from wavetank.lab.checkers.promises import Promise
 from wavetank.lab.crowd import Crowd
 from wavetank.lab.faults import Chaos
@@ -34,9 +36,9 @@ from wavetank.lab.peers import Peers
 from wavetank.lab.playing_faults import play
 from wavetank.lab.progress import Progress
 from wavetank.lab.promising import promise_of
-from wavetank.lab.publishing import Publisher, intended_of, make_payload, publish_one
+from wavetank.lab.publishing import Publisher, intended_of, publish_last
 from wavetank.lab.recovering import Recoveries
-from wavetank.lab.wire_fates import Reading, WireFates
+from wavetank.lab.wire_fates import WireFates
 
 __all__ = ["Crowd", "Proof", "promise_of"]
 
@@ -50,8 +52,9 @@ SILENCE = 3.0
 """Seconds in which nothing comes, after which nothing is expected any more."""
 
 _STEP = 0.05
-_SETTLES_IN = 0.2
-_SAMPLE_EVERY = 1.0
+_SETTLES_IN = {True: 0.2, False: 1.0}
+"""Numbered or not -> seconds for what may come behind the last message of a topic."""
+_SAMPLE_EVERY = 0.25
 
 
 class Proof:
@@ -63,7 +66,7 @@ class Proof:
     Args:
         chaos: Breaks things; its proxy is before the followers.
         peers: Opens peers past the proxy.
-        notebook: Of the check.
+        notebook: Of the check; None for one of its own.
         crowd: Who takes part.
         promise: What the target promises; None for what its capabilities say.
 
@@ -80,18 +83,22 @@ class Proof:
         self,
         chaos: Chaos,
         peers: Peers,
-        notebook: Notebook,
+        notebook: Notebook | None = None,
         crowd: Crowd | None = None,
         *,
         promise: Promise | None = None,
     ) -> None:
         self.chaos = chaos
-        self.notebook = notebook
+        log = chaos.log
+        self.notebook = notebook or Notebook(
+            suite=log.suite, check=log.check, record=chaos.record, now=chaos.now
+        )
         self.crowd = crowd = crowd or Crowd()
         self.promise = promise or promise_of(peers.target.capabilities)
         self.topics = [peers.topic(f"t{n}") for n in range(1, crowd.topics + 1)]
         self.checker = Checker(promise=self.promise)
         self.progress = Progress()
+        self._missed = Missed(self.promise)
         self._run = secrets.token_hex(4)
         self._peers = peers
         self._now = chaos.now
@@ -198,6 +205,8 @@ class Proof:
     async def _start(self) -> None:
         watchers = self.chaos.log.watchers
         watchers.append(self._note_fault)
+        for name in self.chaos.log.on:
+            self._take(history.FaultBegins(self._now(), name))
         self._stack.callback(watchers.remove, self._note_fault)
         for subscriber in self.subscribers:
             await self._stack.enter_async_context(subscriber)
@@ -294,7 +303,8 @@ class Proof:
             silence: Seconds in which nothing comes, after which nothing more will.
         """
         await self.chaos.heal_all()
-        self._take(history.Healed(self._now()))
+        if not self.chaos.log.on:
+            self._take(history.Healed(self._now()))
         with contextlib.suppress(TimeoutError):
             await self.until_back(within=back_within)
         away = self.away
@@ -312,11 +322,21 @@ class Proof:
     def judge(self) -> DeliveryReport:
         """Write findings, figures and recoveries down; return the report."""
         self._check()
-        report = self.checker.judge(self._fates())
+        fates = self._fates()
+        report = self.checker.judge(fates)
         notebook = self.notebook
-        notebook.add(*report.findings())
+        told = "sent" if self.promise.is_weak else "acknowledged"
+        grounds = judge_grounds(
+            {one.name: one.statistics()[told] for one in self.publishers},
+            self.progress.heard,
+            subscribers=[one.name for one in self.subscribers],
+            in_vain=self.chaos.log.in_vain,
+        )
+        notebook.add(*report.findings(), *grounds)
         for name, count in self.statistics().items():
             notebook.figure(name, count, "messages")
+        for where, count in self._missed.counts(fates).items():
+            notebook.figure(f"missed: {where}", count, "messages")
         notebook.latencies("from acknowledgement to delivery", report.lags)
         notebook.latencies("from acknowledgement to everybody", report.stable)
         log = self.chaos.log
@@ -355,7 +375,8 @@ class Proof:
         names = [one.name for one in self.subscribers]
         # Counted in steps: where the machine stands still, nothing can come.
         quiet, arrived = 0.0, self.progress.arrived
-        while quiet < (silence if self.progress.awaited(names) else _SETTLES_IN):
+        settles_in = _SETTLES_IN[Capability.SEQUENCE in self._peers.target.capabilities]
+        while quiet < (silence if self.progress.awaited(names) else settles_in):
             if self._now() >= ends:
                 return False
             await asyncio.sleep(_STEP)
@@ -371,25 +392,17 @@ class Proof:
             self.progress.mark(topic, id_)
             with contextlib.suppress(RemoteError, TimeoutError):
                 async with asyncio.timeout(max(ends - self._now(), _STEP)):
-                    if await self._publish_marker(topic, id_):
+                    if await publish_last(
+                        self._peers.open, topic, id_, take=self._take, now=self._now
+                    ):
                         return
             await asyncio.sleep(_STEP)
-
-    async def _publish_marker(self, topic: str, id_: str) -> bool:
-        conversation = await self._peers.open()
-        try:
-            payload = make_payload(id_, at=self._now())
-            was_taken = await publish_one(
-                conversation, topic, payload, id_=id_, take=self._take, now=self._now
-            )
-        finally:
-            conversation.peer.abort()
-        return was_taken is not False
 
     # What happens
 
     def _take(self, event: history.Event) -> None:
         self.checker.take(event)
+        self._missed.take(event)
         self.progress.take(event)
         self._news.set()
         if isinstance(event, history.Delivered):
@@ -416,16 +429,7 @@ class Proof:
             self.progress.note_latency(self._now() - intended)
 
     def _fates(self) -> WireFates:
-        readings: dict[str, list[Reading]] = {}
-        for one in self.followers:
-            past = [(passage.link, passage.last, False) for passage in one.passages]
-            present = one.passage
-            last = [(present.link, present.last, True)] if one.is_connected else []
-            readings[one.name] = [
-                (link, read, is_last)
-                for link, read, is_last in (*past, *last)
-                if link is not None
-            ]
+        readings = {one.name: one.readings for one in self.followers}
         wire = self.chaos.wire
         return WireFates(wire, readings, is_complete=wire.is_complete)
 

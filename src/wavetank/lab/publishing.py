@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from wavetank.dialects import Capability
+from wavetank.errors import RemoteError
 from wavetank.evidence import Change
 from wavetank.lab.checkers import history
 from wavetank.lab.checkers.ids import digest_of, write_id
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     import random
     from types import TracebackType
 
-__all__ = ["LATE", "Publisher", "intended_of", "make_payload", "publish_one"]
+__all__ = [
+    "LATE",
+    "Publisher",
+    "intended_of",
+    "make_payload",
+    "publish_last",
+    "publish_one",
+]
 
 LATE = 0.1
 """Seconds after its intended moment from which on a message counts as late."""
@@ -268,3 +276,32 @@ async def publish_one(
         return None
     take(history.PublishOk(now(), id_, reply.seq, reply.epoch))
     return True
+
+
+async def publish_last(
+    open: Open,
+    topic: str,
+    id_: str,
+    *,
+    take: Callable[[history.Event], None],
+    now: Callable[[], float],
+) -> bool:
+    """Publish a message on a connection of its own; return False where it was refused.
+
+    Raises:
+        RemoteError: If there is no connection, or it was lost.
+        TimeoutError: If no answer came.
+    """
+    conversation = await open()
+    payload = make_payload(id_, at=now())
+    try:
+        was_taken = await publish_one(
+            conversation, topic, payload, id_=id_, take=take, now=now
+        )
+        if was_taken is None:
+            # Without an answer only the end of the connection shows that it has come.
+            with contextlib.suppress(RemoteError, TimeoutError):
+                await conversation.peer.close(timeout=1.0)
+    finally:
+        conversation.peer.abort()
+    return was_taken is not False

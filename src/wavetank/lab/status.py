@@ -1,4 +1,4 @@
-"""Asks the target's status page how many connections it has.
+"""Asks the target's pages over HTTP: how many connections it has, and any other.
 
 It refuses to know what else stands there.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from wavetank.errors import RemoteError
 from wavetank.lab.target import Target
 
-__all__ = ["open_connections"]
+__all__ = ["open_connections", "read_page"]
 
 _WITHIN = 5.0
 _MOST = 4 * 1024 * 1024
@@ -29,6 +29,21 @@ async def open_connections(target: Target) -> int:
         RemoteError: If the page is not there or does not say it.
     """
     return await asyncio.to_thread(_ask, target)
+
+
+async def read_page(target: Target, path: str) -> bytes:
+    """Return what the target serves at a path.
+
+    Raises:
+        RemoteError: If it serves nothing there.
+    """
+    parts = urllib.parse.urlsplit(target.url)
+    scheme = "https" if parts.scheme == "wss" else "http"
+    url = f"{scheme}://{parts.netloc}{path}"
+    try:
+        return await asyncio.to_thread(_read, target, url)
+    except (OSError, http.client.HTTPException) as error:
+        raise RemoteError(f"{url}: {error}") from None
 
 
 def _ask(target: Target) -> int:

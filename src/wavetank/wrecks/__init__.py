@@ -8,7 +8,6 @@ from wavetank.wrecks.run import run
 from wavetank.wrecks.sound import SoundServer
 from wavetank.wrecks.table import (
     ACCESS_WRECKS,
-    FAULT_WRECKS,
     SOUND,
     WRECKS,
     Wreck,
@@ -22,7 +21,6 @@ __all__ = [  # noqa: RUF022  # grouped by module, as every room's public names
     "SoundServer",
     # table
     "ACCESS_WRECKS",
-    "FAULT_WRECKS",
     "SOUND",
     "WRECKS",
     "Wreck",

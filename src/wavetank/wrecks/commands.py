@@ -8,6 +8,8 @@ import json
 import re
 from typing import Any, NoReturn
 
+from wavetank.wrecks.producers import Producer
+
 __all__ = ["MAX_PAYLOAD", "Command", "Fault", "Id", "Position", "read_command"]
 
 MAX_PAYLOAD = 65_536
@@ -21,7 +23,7 @@ _TAG = re.compile(r"[0-9a-f]{8}")
 _TYPES = frozenset({"subscribe", "unsubscribe", "publish", "ping"})
 # Spoken by the whole protocol but not here: to pass over them in silence would
 # be a second fault in every wreck.
-_UNSPOKEN = ("since_time", "since_each", "deliver", "key", "producer")
+_UNSPOKEN = ("since_time", "since_each", "deliver", "key")
 _UNREAD: Any = object()
 
 
@@ -54,6 +56,7 @@ class Command:
         topic: Empty on ping.
         data: Payload of a publish, as it came.
         since: Where a subscribe starts: a position, ``"earliest"`` or None.
+        producer: Which publication of whom a publish is; None where it says nothing.
     """
 
     type: str
@@ -61,6 +64,7 @@ class Command:
     topic: str = ""
     data: bytes = b""
     since: Position | str | None = None
+    producer: Producer | None = None
 
     def fault(self, code: str, message: str) -> Fault:
         """Return why the command was not done after all."""
@@ -112,7 +116,8 @@ def _judge(members: dict[str, _Member], id_: Any) -> Command:
         return Command(type=type_, id=id_)
     topic = _topic(_member(members, "topic"))
     if type_ == "publish":
-        return Command(type=type_, id=id_, topic=topic, data=_data(members))
+        data, producer = _data(members), _producer(members)
+        return Command(type=type_, id=id_, topic=topic, data=data, producer=producer)
     since = _since(members) if type_ == "subscribe" else None
     return Command(type=type_, id=id_, topic=topic, since=since)
 
@@ -150,6 +155,22 @@ def _data(members: dict[str, _Member]) -> bytes:
             "payload_too_large",
         )
     return data
+
+
+def _producer(members: dict[str, _Member]) -> Producer | None:
+    value = _member(members, "producer")
+    if value is _UNREAD or value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _Wrong("producer has to be an object")
+    name, epoch, seq = value.get("name"), value.get("epoch"), value.get("seq")
+    if not isinstance(name, str) or not 1 <= len(name) <= 128:
+        raise _Wrong("producer.name has to be a string of 1 to 128 characters")
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
+        raise _Wrong("producer.epoch has to be an integer from 0 on")
+    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1:
+        raise _Wrong("producer.seq has to be an integer from 1 on")
+    return Producer(name, epoch, seq)
 
 
 def _since(members: dict[str, _Member]) -> Position | str | None:

@@ -11,6 +11,9 @@ from wavetank.wrecks.commands import Position
 
 __all__ = ["Entry", "Log", "Store"]
 
+_MOST_TOPS = 64
+"""Topics that one heartbeat names."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -81,6 +84,19 @@ class Log:
             return "diverged"
         return None
 
+    def start(
+        self, since: Position | str | None, epoch: str
+    ) -> tuple[Entry, bool | None, str | None]:
+        """Return where a subscription starts, whether the chain holds, and why not."""
+        if since is None:
+            return self.top, None, None
+        if isinstance(since, str):
+            return self.at(self.oldest - 1), True, None
+        reason = self.refusal(since, epoch)
+        if reason is not None:
+            return self.top, False, reason
+        return self.at(since.seq), True, None
+
 
 class Store:
     """All logs of a server, bounded together.
@@ -127,6 +143,16 @@ class Store:
             oldest.forget()
             self._bytes -= size
         return entry
+
+    def tops(self, told: dict[str, int]) -> dict[str, tuple[int, str]]:
+        """Return the tops that moved since they were told, and note that they are."""
+        tops: dict[str, tuple[int, str]] = {}
+        for topic, seq in told.items():
+            top = self.log(topic).top
+            if top.seq != seq and len(tops) < _MOST_TOPS:
+                tops[topic] = top.seq, f"{top.tag:08x}"
+                told[topic] = top.seq
+        return tops
 
     def close(self) -> None:
         """Let go of what keeps it, which here is nothing."""

@@ -39,6 +39,7 @@ from wavetank.wrecks.listener import Listener
 from wavetank.wrecks.liveness import Liveness
 from wavetank.wrecks.log import Entry, Log, Store
 from wavetank.wrecks.pages import answer
+from wavetank.wrecks.producers import Producers
 
 __all__ = [
     "MAX_FRAGMENTS",
@@ -61,8 +62,6 @@ PRIVATE = "private."
 
 _SLOW_LINGER = 10.0
 """Seconds in which a slow consumer may still come to read why it was cut off."""
-_MOST_TOPS = 64
-"""Topics that one heartbeat names."""
 _LIMITS = {
     "message_bytes": MAX_MESSAGE,
     "payload_bytes": MAX_PAYLOAD,
@@ -107,6 +106,7 @@ class SoundServer(Listener):
         super().__init__(handshake_timeout=handshake_timeout)
         self.open: dict[Connection, None] = {}
         self.store = self.make_store(data)
+        self._producers = Producers()
         self.counts: collections.Counter[str] = collections.Counter()
         self.liveness = Liveness(
             self.ping, self.on_silent, interval=ping_interval, timeout=pong_timeout
@@ -366,16 +366,29 @@ class SoundServer(Listener):
             fault = command.fault("unavailable", "there are too many topics")
             self.refuse(connection, fault)
             return
+        if not self.is_new(connection, command):
+            return
         try:
             entry = self.append(command)
         except OSError as error:
             text = f"the log cannot be written: {error.strerror}"
             self.refuse(connection, command.fault("unavailable", text))
             return
+        self._producers.note(command.topic, command.producer, entry.seq)
         self.counts["published"] += 1
         if command.id is not None:
             self.acknowledge(connection, command, entry)
         self.deliver(command.topic, entry)
+
+    def is_new(self, connection: Connection, command: Command) -> bool:
+        """Tell whether a publication is to be published; answer it where it is not."""
+        answer = self._producers.answer(command.topic, command.producer)
+        if isinstance(answer, tuple):
+            self.refuse(connection, command.fault(*answer))
+        elif answer is not None:
+            answer["epoch"] = self.store.epoch
+            self.reply(connection, "published", command, **answer)
+        return answer is None
 
     def append(self, command: Command) -> Entry:
         """Put a publication into the log of its topic.
@@ -429,14 +442,7 @@ class SoundServer(Listener):
         self, log: Log, since: Position | str | None
     ) -> tuple[Entry, bool | None, str | None]:
         """Return where the chain starts, whether it holds, and why not."""
-        if since is None:
-            return log.top, None, None
-        if isinstance(since, str):
-            return log.at(log.oldest - 1), True, None
-        reason = log.refusal(since, self.store.epoch)
-        if reason is not None:
-            return log.top, False, reason
-        return log.at(since.seq), True, None
+        return log.start(since, self.store.epoch)
 
     def _forget_subscriber(self, connection: Connection, topic: str) -> None:
         subscribers = self._subscribers[topic]
@@ -482,13 +488,7 @@ class SoundServer(Listener):
 
     def tops(self, told: dict[str, int]) -> dict[str, tuple[int, str]]:
         """Return the tops that moved since they were told, and note that they are."""
-        tops: dict[str, tuple[int, str]] = {}
-        for topic, seq in told.items():
-            top = self.store.log(topic).top
-            if top.seq != seq and len(tops) < _MOST_TOPS:
-                tops[topic] = top.seq, f"{top.tag:08x}"
-                told[topic] = top.seq
-        return tops
+        return self.store.tops(told)
 
     def tell(self, connection: Connection, message: dict[str, Any]) -> None:
         """Send a message of the protocol."""

@@ -25,7 +25,7 @@ from wavetank.wrecks import (
 )
 from wavetank.wrecks.sound import SoundServer
 
-__all__ = ["ACCESS_WRECKS", "FAULT_WRECKS", "SOUND", "WRECKS", "Wreck", "find"]
+__all__ = ["ACCESS_WRECKS", "SOUND", "WRECKS", "Wreck", "find"]
 
 SOUND = "sound"
 """Name of the server that nothing is wrong with; not in the table."""
@@ -217,9 +217,6 @@ WRECKS: dict[str, Wreck] = {
     "pongs-unheard": _row(patience.PongsUnheard, "conformance.timeouts"),
     "end-of-tcp-forgotten": _row(patience.EndOfTcpForgotten, "conformance.timeouts"),
     "half-frame-blocks": _row(patience.HalfFrameBlocks, "conformance.timeouts"),
-}
-
-FAULT_WRECKS: dict[str, Wreck] = {
     # fault_tolerance
     "unheard-unacknowledged": _row(
         faults.UnacknowledgedWithoutAudience,
@@ -311,7 +308,6 @@ FAULT_WRECKS: dict[str, Wreck] = {
     # full_cycle
     "third-topic-deaf": _row(flow.ThirdTopicDeaf, "full_cycle.trading_cycle"),
 }
-"""Wrecks of faults and delivery; a row joins `WRECKS` once its check is there."""
 
 ACCESS_WRECKS: dict[str, Wreck] = {
     "replayed-to-anybody": _row(recovery.ReplayedToAnybody, "security.access_control"),
@@ -327,7 +323,7 @@ def find(name: str) -> type[SoundServer]:
     """
     if name == SOUND:
         return frames.Deflating
-    every = WRECKS | FAULT_WRECKS | ACCESS_WRECKS
+    every = WRECKS | ACCESS_WRECKS
     if name not in every:
         hint = nearest(name, (SOUND, *every)) or "; see wavetank wreck --list"
         raise UsageError(f"no wreck is called {name!r}{hint}")

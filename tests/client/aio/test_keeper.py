@@ -359,6 +359,39 @@ async def test_keeper_closes_whatever_it_is_doing(
     assert await call.closed() == 1006
 
 
+async def test_keeper_closes_while_a_connection_of_it_ends(
+    hub: Any, keep: Any, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told to go on, and hung for ever where a hub and its client ended at once.
+
+    The hub had announced its end, so that a successor was on its way, and the wait
+    for the end of that took the keeper's own cancellation for the successor's.
+    """
+    keeper = keep()
+    call = await hub.greeted()
+    await notes.next("opened")
+    opening, leaving, may_leave = (asyncio.Event() for _ in range(3))
+
+    async def open_slowly() -> None:
+        opening.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            leaving.set()
+            await may_leave.wait()
+
+    monkeypatch.setattr(keeper._door, "open", open_slowly)
+    await call.send(NOTICE)
+    async with asyncio.timeout(WAIT):
+        await opening.wait()
+        await call.close(4200, "drain")
+        await leaving.wait()
+        closing = asyncio.create_task(keeper.close())
+        await asyncio.sleep(0)
+        may_leave.set()
+        await closing
+
+
 async def test_keeper_that_was_never_started_closes_too(
     hub: Any, quick: dict[str, Any], notes: Notes
 ) -> None:

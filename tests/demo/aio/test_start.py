@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,3 +58,18 @@ async def test_a_file_that_cannot_be_replayed_starts_nothing(
     assert out.getvalue() == b""
     file.write_text("price,volume,timestamp\n" + "100,1,1\n" * 25)
     assert await run(make_plan("cycle", "", replay=file), link, out) == 0
+
+
+async def test_who_is_not_read_any_more_leaves(
+    make_plan: MakePlan, link: LinkOptions
+) -> None:
+    """There is no hub either, and nobody waits for one."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb", buffering=0) as out:
+        plan = make_plan("bot", "ws://127.0.0.1:9/ws")
+        running = asyncio.create_task(run(plan, link, out))  # type: ignore[arg-type] # without a buffer
+        assert b"started" in await asyncio.to_thread(os.read, reading, 4096)
+        os.close(reading)
+        async with asyncio.timeout(60.0):
+            with pytest.raises(BrokenPipeError):
+                await running

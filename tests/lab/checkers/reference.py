@@ -16,6 +16,9 @@ __all__ = ["count"]
 Position = tuple[int, int]
 """Which epoch, in the order in which they were named, and the seq."""
 
+Life = tuple[int, "Span"]
+"""Which connection of a subscriber, and which of its subscriptions."""
+
 MOST = 2**53 - 1
 
 LATELY = 16
@@ -45,6 +48,8 @@ class Publication:
             return "ok"
         # Each attempt has to have failed before the next one began.
         attempts = "".join({"invoke": "i", "fail": "f"}.get(e, "?") for e in self.ends)
+        while "ff" in attempts:  # the same answer again
+            attempts = attempts.replace("ff", "f")
         return "failed" if attempts.replace("if", "") == "" else "unknown"
 
     @property
@@ -78,13 +83,14 @@ class Side:
     spans: list[Span] = field(default_factory=list)
     entitled: bool = True
     epoch: str = ""
-    life: object = None
-    got: list[tuple[object, str]] = field(default_factory=list)
+    since: tuple[int, Position] | None = None
+    """Which connection asked for what is behind which position, on a resume."""
+    got: list[tuple[Life, str]] = field(default_factory=list)
     """Life and id of each delivery."""
-    came: list[tuple[object, Position]] = field(default_factory=list)
-    bare: list[tuple[object, str]] = field(default_factory=list)
+    came: list[tuple[Life, Position]] = field(default_factory=list)
+    bare: list[tuple[Life, str]] = field(default_factory=list)
     """Life and id of each delivery without position that is no repetition."""
-    numbers: list[tuple[object, str, int]] = field(default_factory=list)
+    numbers: list[tuple[Life, str, int]] = field(default_factory=list)
     top: Position | None = None
     holes: set[Position] = field(default_factory=set)
     gaps: list[tuple[Position, Position]] = field(default_factory=list)
@@ -136,6 +142,7 @@ class World:
         self.connections: dict[str, str] = {}
         self.lives: Counter[str] = Counter()
         self.away: set[str] = set()
+        self.missed: set[str] = set()
         self.epochs: dict[str, list[str]] = {}
         self.faults: set[str] = set()
         self.was_hurt = self.is_back = self.is_final = False
@@ -162,10 +169,13 @@ class World:
         self.connections[who] = connection
         self.lives[who] += 1
         self.away.discard(who)
+        self.missed.discard(who)
 
     def disconnect(self, who: str) -> None:
         """End a connection."""
         self.away.add(who)
+        sides = [side for side in self.sides.values() if side.who == who]
+        self.missed |= {who} if any(side.is_open for side in sides) else set()
         if not self.promise.resumable:
             for side in self.sides.values():
                 if side.who == who:
@@ -223,7 +233,7 @@ class World:
                 self.is_final = (
                     event.finished
                     and not self.faults
-                    and not owed & self.away
+                    and not (owed | self.missed) & self.away
                     and (self.is_back or not self.was_hurt)
                 )
 
@@ -234,14 +244,14 @@ class World:
         side.entitled = event.entitled
         side.epoch = event.epoch or side.epoch
         head = self.position(event.topic, event.head or 0, side.epoch)
+        known = event.head is not None
         if side.is_open:
+            side.since = (self.lives[side.who], head) if known else side.since
             return
         place = self.begun(event.topic) if event.confirmed else None
-        known = event.head is not None
         first = (head[0], head[1] + 1) if known else None
         side.spans.append(Span(first=first, place=place))
         side.top = head if known else None
-        side.life = object()
 
     def tell(
         self,
@@ -338,13 +348,13 @@ class World:
         if position is not None:
             self.settle(one, position)
         span = side.spans[-1]
-        if not any(life[1] is span for life, _ in side.got if isinstance(life, tuple)):
+        if not any(life[1] is span for life, _ in side.got):
             if span.first is None and span.place is None and position is None:
                 span.place = self.begun(side.topic)
             span.first = span.first or position
         self.receive(event, side, one, position)
 
-    def life(self, side: Side) -> object:
+    def life(self, side: Side) -> Life:
         """Return what tells this subscription in this connection from all others."""
         return self.lives[side.who], side.spans[-1]
 
@@ -375,10 +385,14 @@ class World:
             wrong = Anomaly.CORRUPTED if one.is_own_digest else Anomaly.DISAGREEMENT
             self.counts[wrong] += 1
 
-    def come(self, side: Side, position: Position) -> None:
+    def come(self, side: Side, position: Position, *, is_late: bool = False) -> None:
         """Note a position that came, and what was jumped over."""
         life = self.life(side)
-        if any(at > position for earlier, at in side.came if _same(earlier, life)):
+        if any(
+            at > position
+            for earlier, at in side.came
+            if _same(earlier, life) or (is_late and earlier[1] is life[1])
+        ):
             self.counts[Anomaly.REORDERED] += 1
         side.came.append((life, position))
         side.holes.discard(position)
@@ -406,13 +420,23 @@ class World:
             return
         else:
             self.counts[Anomaly.REDELIVERED] += bool(before)
-            self.order(side, one, position)
+            self.order(side, one, position, is_late=not before)
         side.got.append((life, one.id))
         if not before:
             self.time(event, one)
 
-    def order(self, side: Side, one: Publication, position: Position | None) -> None:
-        """Judge the order of a delivery that is no repetition."""
+    def order(
+        self, side: Side, one: Publication, position: Position | None, *, is_late: bool
+    ) -> None:
+        """Judge the order of a delivery that is no repetition.
+
+        Args:
+            side: Of whom.
+            one: Which publication.
+            position: The position that came with it.
+            is_late: Whether it comes for the first time: then what came before a
+                resume counts, where the subscriber has asked for what is behind it.
+        """
         life = self.life(side)
         numbers = [
             number
@@ -423,7 +447,9 @@ class World:
             self.counts[Anomaly.OVERTAKEN] += 1
         side.numbers.append((life, one.publisher, one.number))
         if position is not None:
-            self.come(side, position)
+            resumed, asked = side.since or (0, position)
+            is_unasked = resumed == life[0] and position <= asked
+            self.come(side, position, is_late=is_late and is_unasked)
             return
         side.bare.append((life, one.id))
         if self.promise.one_order and self.is_seen_otherwise(side, one):
@@ -507,10 +533,8 @@ class World:
         return Anomaly.DECLARED if dropped else Anomaly.LOST
 
 
-def _same(one: object, other: object) -> bool:
+def _same(one: Life, other: Life) -> bool:
     """Tell whether two lives are one: the same subscription and connection."""
-    assert isinstance(one, tuple)
-    assert isinstance(other, tuple)
     return one[0] == other[0] and one[1] is other[1]
 
 

@@ -39,6 +39,7 @@ from wavetank.lab.checkers.promises import (
     Promise,
 )
 
+from .deeds import DEEDS, SHAPES, Deed, Shape, steady_run
 from .histories import random_history, random_promise, sound_run
 from .reference import count
 from .runs import FULL, drained, following, got, judged, message, sent, wrong
@@ -64,6 +65,11 @@ def unnumbered(*events: Event) -> list[Event]:
 
 
 # What each class is, and what it is not: a history that has it, and a near miss
+
+
+def resumed(since: int) -> list[Event]:
+    """Connect the subscriber again, which asks for what is behind a number."""
+    return [Resumed(3.0, "a", "c2"), Subscribed(3.0, "a", "t", since, "e1")]
 
 
 HAS: list[tuple[str, Promise, list[Event], dict[Anomaly, int]]] = [
@@ -233,6 +239,19 @@ HAS: list[tuple[str, Promise, list[Event], dict[Anomaly, int]]] = [
         AT_LEAST_ONCE,
         [*following("a"), *sent(1), *sent(2, 3), got(1), got(2, 3), drained()],
         {Anomaly.SKIPPED: 1},
+    ),
+    (
+        "reordered across a resume: it has asked for what is behind that one",
+        EXACTLY_ONCE,
+        [
+            *ALONE,
+            *sent(3),
+            got(3),
+            *resumed(3),
+            got(2, connection="c2"),
+            drained(),
+        ],
+        {Anomaly.REORDERED: 1},
     ),
     (
         "publisher order: the log has them in the wrong one",
@@ -456,6 +475,18 @@ LACKS: list[tuple[str, Promise, list[Event]]] = [
         ],
     ),
     (
+        "not reordered: it has asked for it again, and for what is behind it",
+        EXACTLY_ONCE,
+        [
+            *ALONE,
+            *sent(3),
+            got(3),
+            *resumed(1),
+            got(2, connection="c2"),
+            drained(),
+        ],
+    ),
+    (
         "no skip: a new epoch begins with one",
         AT_LEAST_ONCE,
         [
@@ -644,6 +675,38 @@ def test_checker_never_passes_without_the_final_phase(
     assert report.doubts[0].startswith(doubt)
 
 
+def test_checker_does_not_pass_while_somebody_is_away_to_whom_nothing_is_owed() -> None:
+    """Nobody knows whether the target would have let it come again."""
+    events = [*following("a", "b"), *sent(1), got(1), got(1, who="b")]
+    away = Closed(2.0, "b", "c1")
+    report = judged(*events, away, drained(), promise=Promise(resumable=False))
+    assert report.doubts == ("not connected again: b",)
+    gone = Unsubscribed(2.0, "b", "t")
+    report = judged(*events, gone, away, drained(), promise=Promise(resumable=False))
+    assert report.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("events", "seen"),
+    [
+        (sent(2, 1, topic="u"), "nobody has subscribed to u"),
+        (
+            [Connected(0.0, "b", "c1"), Subscribed(0.0, "b", "t", confirmed=False)],
+            "nothing has told what b is owed of t",
+        ),
+    ],
+)
+def test_checker_never_passes_what_nobody_could_see(
+    events: list[Event], seen: str
+) -> None:
+    """A topic without subscribers, and a subscriber to which nothing ever came."""
+    report = judged(*following("a"), *sent(1), *events, got(1), drained())
+    assert report.verdict is Verdict.UNKNOWN
+    assert [
+        one.seen for one in report.findings() if one.verdict is Verdict.UNKNOWN
+    ] == [seen]
+
+
 def test_checker_passes_once_all_is_healed_connected_and_drained() -> None:
     """In that order."""
     end: list[Event] = [Healed(3.0), Reconnected(4.0), Drained(5.0)]
@@ -783,3 +846,67 @@ def test_checker_counts_what_is_said_to_be_sent_again() -> None:
     report = judged(*events, again, drained())
     assert report.statistics()["replayed"] == 1
     assert report.statistics()["reconnections"] == 1
+
+
+def test_checker_cannot_tell_how_late_what_nobody_acknowledges_is() -> None:
+    """None in time is not the same as none too late."""
+    promise = Promise(acknowledges=False, stale_after=1.0)
+    report = judged(*BOTH, got(1), got(2), drained(), promise=promise)
+    (stale,) = [one for one in report.findings() if "in time" in one.title]
+    assert stale.verdict is Verdict.SKIP
+    assert report.lags.count == 0
+
+
+def test_checker_says_when_a_message_is_sent_again_too_late() -> None:
+    """It was refused, forgotten, sent again and acknowledged: was it delivered?"""
+    checker = Checker(recent=0)
+    checker.take_all(following("a"))
+    checker.take(PublishInvoked(1.0, "q", message(1, "q"), "t"))
+    checker.take(PublishFailed(1.0, message(1, "q")))
+    for number in range(1, 4 * FULL):
+        checker.take_all([*sent(number), got(number)])
+    assert not checker.judge().bounds
+    checker.take(PublishInvoked(8.0, "p", message(1), "t"))
+    checker.take(PublishOk(8.0, message(1), 5 * FULL, "e1"))
+    checker.take(drained())
+    report = checker.judge()
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.bounds[0].startswith("a message was sent again")
+
+
+# Whatever is done to a sound run
+
+
+def whole(shape: Shape) -> list[Event]:
+    """Return a sound run of a shape that comes to PASS."""
+    events = steady_run(shape)
+    report = judged(*events, promise=shape.promise)
+    assert report.verdict is Verdict.PASS, report
+    return events
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
+def test_checker_sees_each_deed_at_each_place(shape: Shape, deed: Deed) -> None:
+    """First, last, at an epoch's border, around a resume and a gap, to the only one."""
+    events = whole(shape)
+    places = [n for n, event in enumerate(events) if isinstance(event, Delivered)]
+    done = [(place, deed(events, place)) for place in places]
+    passed = [
+        (events[place], wrecked)
+        for place, wrecked in done
+        if wrecked is not None
+        and judged(*wrecked, promise=shape.promise).verdict is Verdict.PASS
+    ]
+    assert not passed, passed[0][0]
+
+
+def test_no_deed_is_idle() -> None:
+    """Each of them can be done somewhere."""
+    for deed in DEEDS:
+        assert any(
+            deed(events, place) is not None
+            for events in map(steady_run, SHAPES)
+            for place, event in enumerate(events)
+            if isinstance(event, Delivered)
+        ), deed.__name__

@@ -191,3 +191,12 @@ def test_a_reader_shows_what_is_unanswered() -> None:
     reader = JournalEvents()
     reader.read(did("publish", Kind.INVOKE, number=1, detail=PAYLOAD))
     assert repr(reader) == "<JournalEvents 1 unanswered>"
+
+
+def test_a_subscription_that_was_refused_or_given_up_is_forgotten() -> None:
+    """Whoever asks again and again leaves nothing behind."""
+    reader = JournalEvents()
+    for number, kind in enumerate([Kind.OK, Kind.FAIL, Kind.INFO]):
+        reader.read(did("subscribe", Kind.INVOKE, number=number, detail="since e 1"))
+        reader.read(did("subscribe", kind, number=number))
+    assert not reader._since

@@ -187,3 +187,21 @@ def test_a_chunk_is_whole_where_nothing_of_it_is_owed() -> None:
     assert not other.is_whole(chunk, CHUNK)
     chunk.answer(5, FAILED)
     assert other.is_whole(chunk, CHUNK)
+
+
+def test_what_a_subscriber_has_not_asked_for_again_goes_backwards() -> None:
+    """It said what it has; a number below that fills no gap, unless it is asked for."""
+    one, chunk = stream()
+    take(one, chunk, 1, 5)
+    one.subscriber.connect("c2")
+    one.open(5, None)
+    assert take(one, chunk, 2, 6) == [(Anomaly.REORDERED,), ()]
+    assert take(one, chunk, 1) == [
+        (Anomaly.REDELIVERED, Anomaly.OVERTAKEN, Anomaly.REORDERED)
+    ]
+    one.subscriber.connect("c3")
+    one.open(2, None)
+    assert take(one, chunk, 3, 4) == [(), ()]
+    one.subscriber.connect("c4")
+    one.open(None, None)
+    assert not one.holes.size

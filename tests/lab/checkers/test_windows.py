@@ -26,7 +26,9 @@ def test_a_window_without_head_begins_with_the_first_delivery() -> None:
         Window(None, None),
         Window(7, None),
     )
+    assert not by_position.has_begun
     by_position.begin(4, 9)
+    assert by_position.has_begun
     by_index.begin(-1, 9)
     neither.begin(4, 9)
     assert (by_position.first, by_position.index) == (4, None)

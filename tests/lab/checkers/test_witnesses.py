@@ -126,3 +126,14 @@ def test_witnesses_remember_a_bounded_number_of_messages() -> None:
     assert any(
         isinstance(event, PublishInvoked) for event in witnesses.take(saw("b", 1)[0])
     )
+
+
+def test_a_witness_to_which_nothing_came_is_told_at_the_end() -> None:
+    """Else two that agree would hide that a third one got nothing at all."""
+    heard = [*saw("a", 1, 2), *saw("b", 1, 2)]
+    events = list(witnessed([*watching("a", "b", "c"), *heard, Drained(9.0)]))
+    silent = [event for event in events if isinstance(event, Subscribed)][-1]
+    assert (silent.subscriber, silent.confirmed) == ("c", False)
+    report = judged(*events, promise=WITNESSED)
+    assert report.verdict is Verdict.UNKNOWN
+    assert any("what c is owed of t" in one.seen for one in report.findings())

@@ -4,7 +4,6 @@ It refuses to know what is said on a connection.
 """
 
 import asyncio
-import contextlib
 from random import SystemRandom
 from typing import Any, Protocol
 
@@ -192,11 +191,13 @@ class Keeper:
         refreshing = loop.create_task(self._refresh(link))
         is_closing = True
         try:
-            either: set[asyncio.Future[Any]] = {reading, self._successor}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                either: set[asyncio.Future[Any]] = {reading, self._successor}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await _cancel(reading, refreshing, self._moving)
             is_closing = False
         finally:
-            await _cancel(reading, refreshing, self._moving)
             self._moving = None
             self._retire(link)
             if is_closing and self._successor.done():
@@ -260,10 +261,16 @@ class Keeper:
 
 
 async def _cancel(*tasks: asyncio.Task[Any] | None) -> None:
-    """Cancel tasks and wait until they are gone."""
+    """Cancel tasks and wait until they are gone, or until we are cancelled ourselves.
+
+    subtle: to await each of them would not tell its cancellation from our own, and
+    who closes while a connection ends would wait for ever.
+    """
     every = [task for task in tasks if task is not None]
     for task in every:
         task.cancel()
+    await asyncio.wait(every)
     for task in every:
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await task
+        if not task.cancelled():
+            # What went wrong in a task that is not wanted any more is nobody's affair.
+            task.exception()

@@ -40,6 +40,8 @@ __all__ = ["BotProcess"]
 _BEAT = 1.0
 """Seconds between two statuses, while the hub is heard."""
 
+_MARKET = ("market.btc-usd", "market.status")
+
 _SHOWN = (Decision, Order, Fill)
 """What is told of as it happens; the rest is told as published."""
 
@@ -68,6 +70,7 @@ class BotProcess:
         )
         self._state: State = "working"
         self._has_failed = False
+        self._news = asyncio.Event()
 
     async def run(self) -> int:
         """Do all of it; return the exit code."""
@@ -76,8 +79,9 @@ class BotProcess:
             outlet = Outlet(publisher, self._teller, plan.prefix)
             self._teller.tell("started", **identity(plan))
             await ended_early(self._work(outlet), plan.seconds)
-            await outlet.send(lambda: self._bot.finish(self._clock.wall()))
-            is_clean = await outlet.close(plan.patience)
+            is_clean = await outlet.finish(
+                lambda: self._bot.finish(self._clock.wall()), plan.patience
+            )
         self._teller.tell(
             "finished",
             totals=self._bot.totals,
@@ -93,11 +97,14 @@ class BotProcess:
     async def _work(self, outlet: Outlet) -> None:
         beating = asyncio.create_task(self._beat(outlet))
         try:
-            market = self._subscriber.subscribe(
-                f"{self._plan.prefix}market.*",
-                since="earliest",
-                buffer=self._plan.queue,
-            )
+            market = [
+                self._subscriber.subscribe(
+                    self._plan.prefix + topic,
+                    since="earliest",
+                    buffer=self._plan.queue,
+                )
+                for topic in _MARKET
+            ]
             await self._subscriber.ready()
             self._teller.tell("connected")
             await self._follow(market, outlet)
@@ -108,18 +115,32 @@ class BotProcess:
             beating.cancel()
             await asyncio.wait({beating})
 
-    async def _follow(self, market: Subscription, outlet: Outlet) -> None:
+    async def _follow(self, market: Sequence[Subscription], outlet: Outlet) -> None:
         """Work off what comes, until the feed is done and nothing more is to come."""
-        while not self._bot.is_done:
-            is_ending = self._bot.total is not None and self._state == "working"
-            with suppress(TimeoutError):
+        reading = [asyncio.create_task(self._read(one, outlet)) for one in market]
+        try:
+            while not self._bot.is_done and not any(one.done() for one in reading):
+                is_ending = self._bot.total is not None and self._state == "working"
+                self._news.clear()
                 async with asyncio.timeout(self._plan.patience if is_ending else None):
-                    items = await market.take(256)
-                    is_ending = False
-            if is_ending or not items:
-                return
-            for item in items:
+                    await self._news.wait()
+        except TimeoutError:
+            pass
+        finally:
+            for one in reading:
+                one.cancel()
+            await asyncio.wait(reading)
+        for one in reading:
+            with suppress(asyncio.CancelledError):
+                one.result()
+
+    async def _read(self, subscription: Subscription, outlet: Outlet) -> None:
+        try:
+            async for item in subscription:
                 await self._take(item, outlet)
+                self._news.set()
+        finally:
+            self._news.set()
 
     async def _take(self, item: Item, outlet: Outlet) -> None:
         if isinstance(item, Event):

@@ -11,7 +11,7 @@ from wavetank.demo.aio.endings import ended_early
 from wavetank.demo.aio.teller import Teller, identity
 from wavetank.demo.ledger import Ledger, Outcome
 from wavetank.demo.lines import account_fields
-from wavetank.demo.messages import Position
+from wavetank.demo.messages import TOPICS, Position
 from wavetank.demo.options import DemoPlan
 from wavetank.errors import ExitCode, RemoteError
 
@@ -64,8 +64,8 @@ class Dashboard:
 
     async def _work(self) -> None:
         reading = [
-            asyncio.create_task(self._read(f"{self._plan.prefix}{room}.*"))
-            for room in ("market", "bot")
+            asyncio.create_task(self._read(self._plan.prefix + topic))
+            for topic in TOPICS
         ]
         try:
             await self._subscriber.ready()
@@ -93,9 +93,9 @@ class Dashboard:
             return False
         return self._clock.now() - self._heard_at > self._plan.patience
 
-    async def _read(self, pattern: str) -> None:
+    async def _read(self, topic: str) -> None:
         subscription = self._subscriber.subscribe(
-            pattern, since="earliest", buffer=self._plan.queue
+            topic, since="earliest", buffer=self._plan.queue
         )
         try:
             async for item in subscription:

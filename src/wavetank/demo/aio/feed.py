@@ -85,8 +85,9 @@ class FeedProcess:
             outlet = Outlet(publisher, self._teller, self._plan.prefix)
             self._teller.tell("started", **identity(self._plan))
             await ended_early(self._publish(outlet), self._plan.seconds)
-            await outlet.send(lambda: [self._status()])
-            is_clean = await outlet.close(self._plan.patience)
+            is_clean = await outlet.finish(
+                lambda: [self._status()], self._plan.patience
+            )
         self._teller.tell(
             "finished",
             totals=self._feed.totals,

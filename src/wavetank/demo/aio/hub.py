@@ -59,7 +59,7 @@ class OwnHub:
 
     async def _start(self) -> None:
         place = ("--host", "127.0.0.1", "--port", str(self._port), "--http-port", "off")
-        self.child = Child(("hub", *place, *self._data))
+        self.child = Child(("hub", *place, *self._data), is_tied=True)
         with self._lines.open("ab") as errors:
             await self.child.start(errors.fileno())
         ready = b""

@@ -5,6 +5,7 @@ It refuses to know what they say.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from wavetank.client import Publisher, Receipt
 from wavetank.demo.aio.teller import Teller
@@ -56,20 +57,33 @@ class Outlet:
                 self.accepted += 1
                 await self._sent.put((message, receipt))
 
-    async def close(self, patience: float) -> bool:
-        """Wait for acknowledgements, then close the publisher.
+    async def finish(
+        self, make: Callable[[], Sequence[Message]], patience: float
+    ) -> bool:
+        """Publish the last messages, wait for acknowledgements, close the publisher.
+
+        Nobody waits longer than that, also where the queue is full and the hub gone;
+        and not at all where nobody would hear of it.
 
         Args:
+            make: Makes the last messages.
             patience: Seconds, at most.
 
         Returns:
             Whether everything was acknowledged.
         """
-        await self._publisher.flush(patience)
-        await self._publisher.close(timeout=0.0)
+        was_sent = False
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience if self._teller.is_heard else 0.0):
+                    await self.send(make)
+                    was_sent = True
+                    await self._publisher.flush()
+        finally:
+            await self._publisher.close(timeout=0.0)
         await self._sent.put(None)
         await self._telling
-        return self.acknowledged == self.accepted
+        return was_sent and self.acknowledged == self.accepted
 
     async def _tell_all(self) -> None:
         """Tell of each outcome, in order; each of them comes."""
@@ -83,6 +97,7 @@ class Outlet:
             "id": f"{message.run}/{topic_of(message)}/{message.number}",
             "topic": receipt.topic,
             "number": message.number,
+            "made_at": message.timestamp,
         }
         if receipt.error is not None:
             self._teller.tell(

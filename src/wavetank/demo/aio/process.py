@@ -5,15 +5,39 @@ It refuses to know what it does.
 
 import asyncio
 import contextlib
+import ctypes
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from wavetank.errors import TargetError
 
 __all__ = ["Child"]
 
 _LONGEST_LINE = 16 * 1024 * 1024
+_PR_SET_PDEATHSIG = 1
+
+
+def _ends_with_us() -> Callable[[], None] | None:
+    """Return what ties a process to our life, called in it before it begins.
+
+    A hub serves whoever connects, read or not, so that a closed pipe does not end
+    it; and whoever was killed cannot end anybody. Linux does it for us (prctl(2)),
+    and Python has no other way to ask for it. Elsewhere such a hub goes on.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    ours = os.getpid()
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != ours:
+            # We were gone before that.
+            os._exit(0)
+
+    return tie
 
 
 class Child:
@@ -24,10 +48,13 @@ class Child:
 
     Args:
         words: What stands behind ``wavetank``.
+        is_tied: Whether the system has to end it when we are killed. Who prints what
+            goes on notices by itself that nobody reads it.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], *, is_tied: bool = False) -> None:
         self._words = tuple(words)
+        self._is_tied = is_tied
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, errors: int | None = None) -> None:
@@ -46,6 +73,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
+                preexec_fn=_ends_with_us() if self._is_tied else None,
                 limit=_LONGEST_LINE,
             )
         except OSError as error:

@@ -3,6 +3,7 @@
 It refuses to know how a role is played.
 """
 
+import asyncio
 from typing import BinaryIO
 
 from wavetank.client import LinkOptions
@@ -11,6 +12,7 @@ from wavetank.demo.aio.bot import BotProcess
 from wavetank.demo.aio.cycle import Cycle
 from wavetank.demo.aio.dashboard import Dashboard
 from wavetank.demo.aio.feed import FeedProcess, open_quotes
+from wavetank.demo.aio.readers import watched
 from wavetank.demo.aio.teller import Teller
 from wavetank.demo.options import DemoPlan
 
@@ -19,6 +21,8 @@ __all__ = ["run"]
 
 async def run(plan: DemoPlan, link: LinkOptions, out: BinaryIO) -> int:
     """Play a role until it is over; being cancelled once is a clean end too.
+
+    So is the end of whoever reads its lines: it leaves them no process behind.
 
     Args:
         plan: What to do.
@@ -31,9 +35,23 @@ async def run(plan: DemoPlan, link: LinkOptions, out: BinaryIO) -> int:
     Raises:
         UsageError: If the file to replay, the URL or the spool cannot be used.
         TargetError: If the cycle's hub cannot be started.
+        BrokenPipeError: If nobody reads its lines any more.
     """
-    clock = SystemClock()
-    teller = Teller(plan.role, out, clock, is_json=plan.is_json)
+    task = asyncio.current_task()
+    assert task is not None, "a task is running"
+    teller = Teller(
+        plan.role, out, SystemClock(), is_json=plan.is_json, leave=task.cancel
+    )
+    with watched(out, teller.give_up):
+        code = await _play(plan, link, teller, out)
+    if not teller.is_heard:
+        raise BrokenPipeError
+    return code
+
+
+async def _play(
+    plan: DemoPlan, link: LinkOptions, teller: Teller, out: BinaryIO
+) -> int:
     match plan.role:
         case "feed":
             return await FeedProcess(plan, link, teller, open_quotes(plan)).run()

@@ -4,6 +4,7 @@ It refuses to know what is worth telling.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from wavetank.clock import Clock
@@ -19,25 +20,35 @@ def identity(plan: DemoPlan) -> dict[str, Any]:
 
 
 class Teller:
-    """Writes lines, each at once.
+    """Writes lines, each at once, for as long as somebody may read them.
 
     Args:
         role: Whose.
         out: Where they go.
         clock: Reads the time.
         is_json: Whether they are for programs.
+        leave: Called once, when nobody reads them any more.
 
     Attributes:
         clock: The same.
+        is_heard: Whether somebody may still read what it writes.
     """
 
     def __init__(
-        self, role: str, out: BinaryIO, clock: Clock, *, is_json: bool
+        self,
+        role: str,
+        out: BinaryIO,
+        clock: Clock,
+        *,
+        is_json: bool,
+        leave: Callable[[], object] = lambda: None,
     ) -> None:
         self._role = role
         self._out = out
         self._is_json = is_json
+        self._leave = leave
         self.clock = clock
+        self.is_heard = True
 
     def tell(self, kind: str, **fields: Any) -> None:
         """Tell that something has happened.
@@ -51,6 +62,17 @@ class Teller:
         else:
             lines = text_lines(kind, self._role, fields)
             told = "".join(f"{line}\n" for line in lines).encode()
-        if told:
+        if not told or not self.is_heard:
+            return
+        try:
             self._out.write(told)
             self._out.flush()
+        except BrokenPipeError:
+            # Raised here it would end whichever task has told, and that one alone.
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Hear that nobody reads it any more; idempotent."""
+        if self.is_heard:
+            self.is_heard = False
+            self._leave()

@@ -77,6 +77,7 @@ class Audience:
 
     def _end(self, subscriber: Subscriber) -> None:
         subscriber.is_connected = False
+        subscriber.is_missed |= any(stream.is_open for stream in subscriber.streams)
         if not self._promise.resumable:
             for stream in subscriber.streams:
                 stream.close(None, in_order=self._promise.fifo)
@@ -142,13 +143,16 @@ class Audience:
         )
 
     def away(self) -> list[str]:
-        """Return who is owed something and not connected."""
+        """Return who was subscribed, and is not connected any more."""
         return [
             subscriber.name
             for subscriber in self._subscribers.values()
             if subscriber.ordinal
             and not subscriber.is_connected
-            and any(stream.is_open for stream in subscriber.streams)
+            and (
+                subscriber.is_missed
+                or any(stream.is_open for stream in subscriber.streams)
+            )
         ]
 
     def __repr__(self) -> str:

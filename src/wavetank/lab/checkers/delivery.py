@@ -57,6 +57,7 @@ __all__ = ["Checker"]
 _FORGOTTEN = "messages came again so late that nothing was known of them any more"
 _DECIDED = "messages were given up for lost because too many were missing at a time"
 _TOO_EARLY = "a subscriber asked for messages of which nothing was known any more"
+_SENT_AGAIN = "a message was sent again when nothing was known of it any more"
 _SCATTERED = "sequence numbers had more gaps or epochs than are told apart"
 
 
@@ -99,7 +100,7 @@ class Checker:
         self._retention = Retention(
             recent=recent, most=most, streams=self._audience.followers
         )
-        self._has_seqs = False
+        self._has_seqs = self._is_sent_again = False
         self._takers: dict[type, Callable[[Any], None]] = {
             Closed: self._audience.close,
             Connected: self._audience.connect,
@@ -159,6 +160,7 @@ class Checker:
                 promise=self._promise,
                 tally=tally,
                 doubts=tuple(self._final.doubts),
+                unseen=tuple(self._unseen()),
                 bounds=tuple(self._said_bounds()),
                 has_seqs=self._has_seqs,
                 has_witnesses=any(
@@ -166,6 +168,21 @@ class Checker:
                 ),
             )
         )
+
+    def _unseen(self) -> list[str]:
+        """Return of which topics and subscribers nothing can be known, in words."""
+        followers = self._audience.followers
+        alone = [
+            f"nobody has subscribed to {ledger.topic}"
+            for ledger in self._register.topics
+            if ledger.count and not followers.get(ledger.number)
+        ]
+        return alone + [
+            f"nothing has told what {stream.subscriber.name} is owed of "
+            f"{stream.ledger.topic}"
+            for stream in self._audience.streams.values()
+            if stream.ledger.count and not any(w.has_begun for w in stream.windows)
+        ]
 
     def _said_bounds(self) -> list[str]:
         """Return why counts are bounds, in words."""
@@ -177,6 +194,7 @@ class Checker:
         bounds = [_TOO_EARLY] if self._audience.is_too_early else []
         bounds += [_FORGOTTEN] if self._tally.late else []
         bounds += [_DECIDED] if self._tally.decided else []
+        bounds += [_SENT_AGAIN] if self._is_sent_again else []
         if any(known.settled for known in intervals) or any(
             ledger.is_bounded for ledger in self._register.topics
         ):
@@ -190,6 +208,8 @@ class Checker:
         self._final.go_on()
         entry = self._register.begin(id_, topic, digest)
         if entry is None:
+            # What becomes of one that is forgotten is not seen.
+            self._is_sent_again |= self._register.find(id_) is None
             self._answer(id_, OPEN)
             return
         self._tally.attempted += 1
@@ -284,7 +304,8 @@ class Checker:
         lag = at - acked if 0 <= acked < at else 0.0
         tally = self._tally
         tally.delivered += 1
-        tally.lags.add(lag)
+        if self._promise.acknowledges:
+            tally.lags.add(lag)
         bound = self._promise.stale_after
         if bound is not None and lag > bound:
             self._note(Anomaly.STALE, event, f"{lag:.3f} s after it was acknowledged")

@@ -100,6 +100,7 @@ class Account(NamedTuple):
         bounds: Why counts are bounds; empty where they are exact.
         has_seqs: Whether there were sequence numbers at all.
         has_witnesses: Whether any topic had two subscribers.
+        unseen: Of which topics and subscribers nothing can be known.
     """
 
     promise: Promise
@@ -108,6 +109,7 @@ class Account(NamedTuple):
     bounds: tuple[str, ...]
     has_seqs: bool
     has_witnesses: bool
+    unseen: tuple[str, ...] = ()
 
 
 class DeliveryReport:
@@ -180,6 +182,8 @@ class DeliveryReport:
     def findings(self) -> list[Finding]:
         """Return the findings: the data, the final phase, and each anomaly."""
         findings = [self._judge_data(), self._judge_end()]
+        if self._account.unseen:
+            findings.append(self._judge_unseen())
         if self.bounds:
             findings.append(self._judge_bounds())
         rows = (anomaly for anomaly in _ROWS if self._is_told(anomaly))
@@ -224,6 +228,16 @@ class DeliveryReport:
             seen="; ".join(self.doubts) or "all of it",
         )
 
+    def _judge_unseen(self) -> Finding:
+        unseen = self._account.unseen
+        more = [f"and {len(unseen) - _SHOWN} more"] if len(unseen) > _SHOWN else []
+        return Finding(
+            verdict=Verdict.UNKNOWN,
+            title="it is known who is owed what",
+            expected="a subscriber for every topic, and a first message for each",
+            seen="; ".join([*unseen[:_SHOWN], *more]),
+        )
+
     def _judge_bounds(self) -> Finding:
         return Finding(
             verdict=Verdict.UNKNOWN,
@@ -258,6 +272,8 @@ class DeliveryReport:
         """Return why an anomaly cannot show at all; "" where it can."""
         if _ROWS[anomaly].needs_seqs and not self._account.has_seqs:
             return "the target gives no sequence numbers"
+        if anomaly is Anomaly.STALE and not self._promise.acknowledges:
+            return "the target acknowledges nothing"
         alone = self._promise.is_weak and not self._account.has_witnesses
         if anomaly is Anomaly.LOST and alone and self._account.has_seqs:
             return "without a second subscriber only skipped numbers show a loss"

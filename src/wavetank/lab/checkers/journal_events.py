@@ -90,6 +90,7 @@ class JournalEvents:
             return self._answer(record)
         if record.kind is Kind.OK:
             return self._happen(record)
+        self._since.pop((record.peer, record.id), None)
         return self._hear(record) if record.kind is Kind.INFO else None
 
     def _begin(self, one: Operation) -> Event | None:

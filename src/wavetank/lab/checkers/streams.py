@@ -42,16 +42,24 @@ class Subscriber:
         connection: The name of the present one; "" before the first.
         ordinal: Which one, from 1 on.
         is_connected: Whether it is there.
+        is_missed: Whether it was subscribed when its last connection ended.
         streams: Its side of each topic.
     """
 
-    __slots__ = ("connection", "is_connected", "name", "ordinal", "streams")
+    __slots__ = (
+        "connection",
+        "is_connected",
+        "is_missed",
+        "name",
+        "ordinal",
+        "streams",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.connection = ""
         self.ordinal = 0
-        self.is_connected = False
+        self.is_connected = self.is_missed = False
         self.streams: list[Stream] = []
 
     def connect(self, connection: str) -> None:
@@ -59,6 +67,7 @@ class Subscriber:
         self.connection = connection
         self.ordinal += 1
         self.is_connected = True
+        self.is_missed = False
 
     def __repr__(self) -> str:
         """Show who, and how often it connected."""
@@ -68,7 +77,9 @@ class Subscriber:
 class Stream:
     """One subscriber's side of a topic.
 
-    Order and repetition are those of a life: one subscription in one connection.
+    Order and repetition are those of a life: one subscription in one connection. What
+    comes for the first time after a resume, though the subscriber has asked for what
+    is behind it, is held against the lives before, too.
 
     Args:
         subscriber: Whose.
@@ -101,6 +112,8 @@ class Stream:
         "_ordinal",
         "_past",
         "_rank",
+        "_since",
+        "_top_before",
         "_top_here",
         "dropped",
         "epoch",
@@ -138,6 +151,10 @@ class Stream:
         self._life = 0
         self._ordinal = 0
         self._top_here = -1
+        # Of the lives before it in this subscription: the highest position. And which
+        # connection has asked for what is behind which position.
+        self._top_before = -1
+        self._since = (0, -1)
         self._rank = 0
         self._here: dict[int, int] = {}
         self._past: dict[int, int] = {}
@@ -155,12 +172,15 @@ class Stream:
                 confirmed.
         """
         if self.is_open:
+            if head is not None:
+                self._since = self.subscriber.ordinal, head
             return
         self.windows.append(Window(None if head is None else head + 1, index))
         self.is_open = True
         self.is_waiting = head is None
         self.top = -1 if head is None else head
         self._begin()
+        self._top_before = -1
 
     def close(self, last: int | None, *, in_order: bool) -> None:
         """End the subscription.
@@ -198,6 +218,7 @@ class Stream:
         """Begin a life."""
         self._past = self.numbers()
         self._here = {}
+        self._top_before = max(self._top_before, self._top_here)
         self._top_here = -1
         self._rank = 0
         self.lately.clear()
@@ -241,11 +262,22 @@ class Stream:
         if position == self.top + 1 and position > self.highest:
             self.top = self._top_here = self.highest = position
         elif position >= 0:
-            if self.pass_by(position):
+            is_behind = not before and self._is_behind(position)
+            if self.pass_by(position) or is_behind:
                 found = (*found, Anomaly.REORDERED)
         elif not self._follows(chunk, slot):
             found = (*found, Anomaly.DISAGREEMENT)
         return found
+
+    def _is_behind(self, position: int) -> bool:
+        """Tell whether a position is behind what came before a resume.
+
+        What the subscriber has asked for fills a gap; and where nobody knows what it
+        has asked for, it may be that.
+        """
+        ordinal, since = self._since
+        is_unasked = ordinal == self.subscriber.ordinal and position <= since
+        return is_unasked and position < self._top_before
 
     def pass_by(self, position: int) -> bool:
         """Note that a position has come; tell whether it goes backwards."""

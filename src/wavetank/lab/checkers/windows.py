@@ -35,6 +35,11 @@ class Window:
         self.highest: Mapping[int, int] = {}
         self._last = -1
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known from where on something is owed."""
+        return self.first is not None or self.index is not None
+
     def begin(self, position: int, index: int) -> None:
         """Take the first delivery, where it says when the window began.
 

@@ -58,6 +58,12 @@ class Witnesses:
             case _:
                 yield event
 
+    def finish(self) -> Iterator[Event]:
+        """Yield the subscriptions to which nothing came that says what they owe."""
+        for held in self._held.values():
+            yield held._replace(confirmed=False)
+        self._held.clear()
+
     def _deliver(self, event: Delivered) -> Iterator[Event]:
         who = (event.subscriber, event.topic)
         key = (event.topic, _name(event))
@@ -105,6 +111,7 @@ def witnessed(
     witnesses = Witnesses(remembered=remembered)
     for event in events:
         yield from witnesses.take(event)
+    yield from witnesses.finish()
 
 
 def _name(event: Delivered) -> str:
