@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from wavetank.cli.connection import (
     first_of,
     link_options,
+    output,
     parse_orders,
     run_client,
     say,
@@ -190,3 +192,51 @@ async def test_ready_is_waited_for_as_long_as_asked() -> None:
     await wait_until_ready(FakeLink(is_ready=True), 10.0)
     with pytest.raises(TargetError, match="no connection within 0 s"):
         await wait_until_ready(FakeLink(is_ready=False), 0.0)
+
+
+STOPPED = """
+from wavetank.cli.connection import output
+out = output()
+for number in range(400):
+    out.write(b"%04d%b\\n" % (number, b"x" * 200_000))
+    out.flush()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_is_whole_though_its_process_is_stopped_in_a_write(
+    unbuffered: str,
+) -> None:
+    """Python's own lost the rest with PYTHONUNBUFFERED, as containers have it."""
+    environ = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    numbers = []
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, env=environ
+    ) as process:
+        assert process.stdout is not None
+        # A line is longer than the pipe: the process is in a write whenever it is here.
+        for line in process.stdout:
+            assert len(line) == 200_005
+            numbers.append(int(line[:4]))
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+    assert numbers == list(range(400))
+
+
+def test_output_is_buffered_where_pythons_own_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is buffered already stays as it is, and what is raw stays open."""
+    file = tmp_path / "out"
+    with io.TextIOWrapper(file.open("wb", buffering=0), write_through=True) as raw:
+        monkeypatch.setattr(sys, "stdout", raw)
+        out = output()
+        assert isinstance(out, io.BufferedWriter)
+        out.write(b"whole")
+        out.close()
+        raw.write(", and more")
+    with io.TextIOWrapper(io.BytesIO()) as buffered:
+        monkeypatch.setattr(sys, "stdout", buffered)
+        assert output() is buffered.buffer
+        monkeypatch.undo()
+    assert file.read_bytes() == b"whole, and more"

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -331,7 +332,7 @@ def test_pub_goes_on_after_its_reader_has_left(
 ) -> None:
     """To publish is its work, whether anybody reads of it or not."""
     out = Unwritable(BrokenPipeError())
-    monkeypatch.setattr(module.sys, "stdout", out)
+    monkeypatch.setattr(sys, "stdout", out)
     typed(b"1\n2\n3\n")
     assert main([url, "a", "--json"]) == 0
     assert hub.data == [1, 2, 3]
@@ -345,7 +346,7 @@ def test_pub_ends_where_its_output_cannot_be_written(
 ) -> None:
     """What becomes of publications is told or there is an error, soon or at the end."""
     out = Unwritable(OSError(errno.ENOSPC, "full"))
-    monkeypatch.setattr(module.sys, "stdout", out)
+    monkeypatch.setattr(sys, "stdout", out)
     typed(lines, is_open=len(lines) > 2)
     with pytest.raises(OSError, match="full"):
         main([url, "a", "--json", "--queue", "1"])

@@ -235,7 +235,7 @@ def test_sub_leaves_a_broken_pipe_to_the_command_line(
     class Out:
         buffer = Broken()
 
-    monkeypatch.setattr("wavetank.cli.sub.sys.stdout", Out())
+    monkeypatch.setattr("sys.stdout", Out())
     with pytest.raises(BrokenPipeError):
         main([url, "t", "--since", "earliest"])
 

@@ -50,7 +50,7 @@ def began(at: float, name: str = "kill", **attributes: float | str) -> FaultBega
     return FaultBegan(
         at=at,
         name=name,
-        what="kill",
+        what=name,
         where="the target's process",
         seed=7,
         attributes=attributes,
@@ -214,6 +214,25 @@ def test_everything_is_over_one_timeline() -> None:
     ]
     assert plot.panels[2].lines[0].points == ((0.0, 0.0), (1.0, 3.0))
     assert plot.bands == (Band("kill", 30.0, 32.0), Band("stop", 60.0, None))
+
+
+def test_faults_of_a_kind_share_a_lane() -> None:
+    """A schedule that cuts fifty times numbers the cuts: that made fifty lanes."""
+    cuts = [
+        record
+        for number in range(1, 51)
+        for record in (
+            FaultBegan(
+                at=float(number), name=f"cut-{number}", what="cut", seed=0, **WHERE
+            ),
+            healed(number + 0.5, f"cut-{number}"),
+        )
+    ]
+    (plot,) = pictures(*cuts)
+    assert {band.name for band in plot.bands} == {"cut"}
+    assert len(plot.bands) == 50
+    page = report_html(summary_of(*cuts), folder="x")
+    assert "cut: 50 times" in page
 
 
 def test_p99_of_several_operations_share_a_panel() -> None:

@@ -5,12 +5,13 @@ It refuses to know what is done over the connection.
 
 import asyncio
 import contextlib
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from wavetank.cli.parser import Parser
 from wavetank.client import Backoff, LinkOptions
@@ -21,6 +22,7 @@ __all__ = [
     "Orders",
     "first_of",
     "link_options",
+    "output",
     "parse_orders",
     "run_client",
     "say",
@@ -164,3 +166,15 @@ def say(command: str, words: str) -> None:
     plain = "".join(each if each.isprintable() else "?" for each in words)
     with contextlib.suppress(OSError):
         print(f"wavetank {command}: {plain}", file=sys.stderr, flush=True)
+
+
+def output() -> BinaryIO:
+    """Return standard output, such that each write writes all of it.
+
+    With ``PYTHONUNBUFFERED``, as in many containers, Python's own writes once: where a
+    stop (SIGSTOP, Ctrl-Z) comes in the middle of it, the rest would be gone.
+    """
+    out = sys.stdout.buffer
+    if not isinstance(out, io.RawIOBase):
+        return out
+    return open(out.fileno(), "wb", closefd=False)

@@ -4,9 +4,13 @@ It refuses to know what they do.
 """
 
 import logging
-import sys
 
-from wavetank.cli.connection import link_options, parse_orders, run_client
+from wavetank.cli.connection import (
+    link_options,
+    output,
+    parse_orders,
+    run_client,
+)
 from wavetank.demo.options import OPTIONS, make_plan
 
 __all__ = ["main"]
@@ -60,6 +64,6 @@ def main(argv: list[str]) -> int:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        return run_client(run(plan, link_options(settings), sys.stdout.buffer))
+        return run_client(run(plan, link_options(settings), output()))
     finally:
         logger.setLevel(level)

@@ -6,7 +6,6 @@ It refuses to know how publications are kept and sent again.
 import asyncio
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import AsyncIterator
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ from wavetank.cli.connection import (
     EXIT_CODES,
     first_of,
     link_options,
+    output,
     parse_orders,
     run_client,
     say,
@@ -179,7 +179,7 @@ async def _publish(url: str, topic: str, data: bytes | None, settings: Settings)
         name=settings["name"],
         **link_options(settings),
     )
-    outcomes = _Outcomes(sys.stdout.buffer) if settings["json"] else None
+    outcomes = _Outcomes(output()) if settings["json"] else None
     job = _Job(publisher, topic, settings, outcomes)
     async with publisher:
         try:

@@ -4,7 +4,6 @@ It refuses to know how events come and what is done about lost connections.
 """
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
@@ -12,6 +11,7 @@ from wavetank.cli.connection import (
     EXIT_CODES,
     first_of,
     link_options,
+    output,
     parse_orders,
     run_client,
     say,
@@ -122,7 +122,7 @@ class _Printer:
 
 async def _follow(url: str, topics: Sequence[str], settings: Settings) -> int:
     line = json_line if settings["json"] else text_line
-    printer = _Printer(sys.stdout.buffer, line, settings["count"])
+    printer = _Printer(output(), line, settings["count"])
     subscriber = Subscriber(
         url, positions=settings["positions"], **link_options(settings)
     )

@@ -96,7 +96,9 @@ def _picture(timeline: FaultTimeline) -> Iterator[Block]:
 
 
 def _band(fault: FaultSummary) -> Band:
-    return Band(fault.name, fault.began_at, fault.healed_at)
+    # Each fault has a name of its own; those of a kind share a lane, else a schedule
+    # of fifty has more lanes than anybody can read.
+    return Band(fault.what, fault.began_at, fault.healed_at)
 
 
 def _panels(series: list[Series]) -> list[Panel]:
