@@ -11,7 +11,13 @@ import pytest
 
 from wavetank.monitor import ProcessTree
 
-IDLE = "import sys; print('up', flush=True); sys.stdin.readline()"
+IDLE = """
+import sys, time
+while time.process_time() < 0.1:
+    pass  # the kernel counts in ticks of 10 ms, and a start may take less
+print('up', flush=True)
+sys.stdin.readline()
+"""
 PARENT = f"""
 import subprocess, sys, threading
 child = subprocess.Popen(

@@ -183,7 +183,11 @@ def test_a_client_that_ends_with_each_connection_is_started_again(
 
 @pytest.mark.parametrize(
     ("wreck", "group"),
-    [("trusting", "handshake"), ("K.113", "masking"), ("forgiving", "reserved")],
+    [
+        ("trusting", "handshake"),
+        ("K.113", "masking"),
+        pytest.param("forgiving", "reserved", marks=pytest.mark.long),
+    ],
 )
 def test_a_wrecked_client_fails(
     conform: Conform, command: Callable[[str], str], wreck: str, group: str

@@ -22,16 +22,10 @@ DURABLE = {"acknowledges-before-writing"}
 """Wrecks that are wrong about a log on disk; the others begin anew at each start."""
 LOADS = ("performance", "load", "latency")
 EVERY_TIME = {
-    "basics.multiple_client_broadcast",
-    "connectivity.message_exchange",
-    "fault_tolerance.rapid_reconnection",
+    "core.message_handling",
+    "load.performance_metrics",
     "message_flow.end_to_end",
     "self_healing.connection_recovery",
-    "core.message_handling",
-    "core.reconnection",
-    "latency.end_to_end",
-    "load.performance_metrics",
-    "performance.message_throughput",
 }
 """Of these checks one wreck is tried every time; all others by `./check long`."""
 FIRST = dict(reversed(ROWS))
@@ -51,9 +45,10 @@ def test_every_check_has_a_wreck_of_its_own() -> None:
     "suites",
     [
         pytest.param([one for one in catalogue() if one not in LOADS], id="talk"),
-        pytest.param(LOADS, id="load", marks=pytest.mark.long),
+        pytest.param(LOADS, id="load"),
     ],
 )
+@pytest.mark.long
 def test_the_sound_server_passes_every_check(
     prove: Callable, wreck: Callable[..., str], suites: Sequence[str]
 ) -> None:

@@ -7,12 +7,15 @@ pieces, or put together, on the way is followed by counting bytes, in order.
 """
 
 import hashlib
+import itertools
+import operator
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from wavetank.chaos.fates import Crossing, Fate
 from wavetank.chaos.reframing import payload_of
 from wavetank.chaos.toxic import Bytes, Direction, Frame, Item, Timed, data_of
+from wavetank.chaos.toxics import TYPES
 
 __all__ = ["KEEPERS", "Note", "Tracker"]
 
@@ -21,6 +24,14 @@ KEEPERS: Final = frozenset(
 )
 """Types of toxics that keep items, and let them go later of their own accord."""
 
+_IN_ORDER: Final = frozenset(
+    {name for name, each in TYPES.items() if not each.frames} | {"merge"}
+)
+"""Types that let nothing overtake; those of bytes stand behind all that do."""
+
+_GONE: Final = -1
+"""No object's identity: that of a frame which is gone may be another's tomorrow."""
+_ORDER: Final = operator.attrgetter("order")
 _DIGEST: Final = 8
 
 
@@ -37,6 +48,7 @@ class Note:
         "fate",
         "left_at",
         "number",
+        "order",
         "parts",
     )
 
@@ -50,6 +62,8 @@ class Note:
         self._start = payload[:keep]
         self._came = came_at
         self.number = number
+        self.order = 0
+        """Its place among those that leave as bytes; 0 while frames may overtake it."""
         self.left_at: float | None = None
         self.fate = Fate.HELD if came_at is not None else Fate.ADDED
         self.by = ""
@@ -99,25 +113,26 @@ class Tracker:
 
     Args:
         notify: Is handed each new note, in order of coming.
-        keeps: Whether the toxic of a name keeps items, as those of `KEEPERS` do.
+        type_of: The type of the toxic of a name; None where it is not known.
         keep: Bytes of a payload to remember.
     """
 
     def __init__(
         self,
         notify: Callable[[Note], None],
-        keeps: Callable[[str], bool],
+        type_of: Callable[[str], str | None],
         *,
         keep: int,
     ) -> None:
         self._notify = notify
-        self._keeps = keeps
+        self._type_of = type_of
         self._keep = keep
         self._number = 0
         # The frame is kept with its note: no other object may get its identity.
         self._inside: dict[int, tuple[Frame, Note]] = {}
-        # What leaves as bytes, in order: identity of the frame, and bytes to come.
+        # What may leave as bytes: identity of the frame, and bytes to come.
         self._pieces: dict[Note, tuple[int, int]] = {}
+        self._orders = itertools.count(1)
 
     def __repr__(self) -> str:
         return f"<Tracker {self._number} came, {len(self._inside)} inside>"
@@ -132,13 +147,15 @@ class Tracker:
         """Take note of what a toxic makes of an item."""
         out = [each for _, each in let_go if isinstance(each, Frame | Bytes)]
         known = self._inside.get(id(item))
+        if known is not None and self._type_of(name) in _IN_ORDER:
+            self._put_in_order(known[1])
         if any(each is item for each in out):
             if known is not None:
                 self._join(known[1])  # whole again behind one that kept it
             self._add_all(name, out)
         elif known is not None:
             self._follow(name, known, out)
-        elif not out and isinstance(item, Bytes) and not self._keeps(name):
+        elif not out and isinstance(item, Bytes) and not self._is_keeper(name):
             self._lose(name)
 
     def leave(self, item: Item, now: float) -> None:
@@ -175,10 +192,14 @@ class Tracker:
         return note
 
     def _cut(self, note: Note, key: int, size: int) -> None:
-        """Wait for so many bytes of a note, behind those of all others."""
+        """Wait for so many bytes of a note."""
         self._join(note)
         self._pieces[note] = key, size
         note.parts += 1
+
+    def _put_in_order(self, note: Note) -> None:
+        """Note that nothing behind it will overtake it any more."""
+        note.order = note.order or next(self._orders)
 
     def _join(self, note: Note) -> int:
         """Wait for bytes of a note no more; return which frame they are of."""
@@ -187,6 +208,9 @@ class Tracker:
         return key
 
     # What becomes of it
+
+    def _is_keeper(self, name: str) -> bool:
+        return self._type_of(name) in KEEPERS
 
     def _add(self, frame: Frame, note: Note) -> None:
         self._hold(frame, note)
@@ -206,7 +230,7 @@ class Tracker:
     ) -> None:
         """Note what became of a frame that did not come out as it went in."""
         frame, note = known
-        if self._keeps(name):
+        if self._is_keeper(name):
             # It comes out by itself later, or as bytes, or in another frame.
             note.by = note.by or name
             self._cut(note, id(frame), len(frame.data))
@@ -222,7 +246,8 @@ class Tracker:
             if isinstance(each, Frame):
                 self._hold(each, note)
         if data:
-            self._cut(note, id(frame), len(data))
+            self._put_in_order(note)
+            self._cut(note, _GONE, len(data))
 
     def _lose(self, name: str) -> None:
         """Note that bytes are missing: of which of those in pieces is not known."""
@@ -250,8 +275,9 @@ class Tracker:
             self._notify(note)
 
     def _leave_bytes(self, count: int, now: float) -> None:
-        while count and self._pieces:
-            note, (key, left) = next(iter(self._pieces.items()))
+        cut = sorted((note for note in self._pieces if note.order), key=_ORDER)
+        for note in cut:
+            key, left = self._pieces[note]
             if count < left:
                 self._pieces[note] = key, left - count
                 return

@@ -26,7 +26,7 @@ from wavetank.chaos.toxic import (
     data_of,
     size_of,
 )
-from wavetank.chaos.tracking import KEEPERS, Tracker
+from wavetank.chaos.tracking import Tracker
 
 if TYPE_CHECKING:
     from wavetank.chaos.aio.wirelog import WireLog
@@ -181,7 +181,7 @@ class Stream:
         number, direction = self._link.number, self.direction
         tracker = Tracker(
             lambda note: log.add(number, direction, note),
-            lambda name: self._types.get(name) in KEEPERS,
+            self._types.get,
             keep=log.keep,
         )
         self.chain.watch = tracker.watch
