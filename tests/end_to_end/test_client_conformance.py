@@ -162,6 +162,7 @@ def test_a_driver_for_autobahn_just_works(
     assert "driver for Autobahn" in ended.printed
 
 
+@pytest.mark.long
 def test_a_client_that_ends_with_each_connection_is_started_again(
     conform: Conform, tmp_path: Path, python: str
 ) -> None:
