@@ -35,7 +35,7 @@ GROUPS = ("framing", "pings", "reserved", "fragments", "unicode", "closing")
 
 @pytest.mark.hasty
 @pytest.mark.usefixtures("described")
-@pytest.mark.parametrize("token", ["", "s3cret"])
+@pytest.mark.parametrize("token", [pytest.param("", marks=pytest.mark.long), "s3cret"])
 def test_each_case_is_played_among_prices_and_behind_a_login(
     run: Callable, python: str, echo: str, token: str
 ) -> None:

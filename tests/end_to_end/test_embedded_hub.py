@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 
-@pytest.mark.long  # the README's first command is tried every time, and does the same
 def test_the_embedded_hub_passes_every_check(prove: Callable) -> None:
     """The main job: everything passes, nothing is skipped, and the report is there."""
     ended = prove()

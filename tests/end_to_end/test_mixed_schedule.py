@@ -257,6 +257,7 @@ async def test_no_message_is_lost_or_repeated_whatever_breaks(
     assert report.statistics()["delivered"] > seconds * RATE, told
 
 
+@pytest.mark.long
 async def test_the_same_weather_is_too_much_for_a_hub_that_forgets(
     make_hub: MakeHub, tmp_path: Path
 ) -> None:

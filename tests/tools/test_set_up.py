@@ -285,6 +285,7 @@ def test_no_pip_anywhere_is_told_with_what_to_do(
         run.give_pip()
 
 
+@pytest.mark.long
 def test_two_calls_at_once_set_up_once(tmp_path: Path) -> None:
     """One works, the other waits for it, and both come to a good end."""
     clone = a_clone(tmp_path.resolve() / "clone")

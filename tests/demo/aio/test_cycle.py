@@ -128,6 +128,7 @@ async def test_a_cycle_whose_publisher_is_killed_has_no_whole_account(
     assert any(problem.startswith(f"the {role} has not said") for problem in problems)
 
 
+@pytest.mark.long
 @pytest.mark.anyio
 async def test_a_cycle_kills_its_hub_where_that_is_asked(
     told: Any, make_plan: MakePlan
