@@ -147,7 +147,7 @@ async def test_a_listener_that_cannot_have_its_address_says_so() -> None:
 async def test_a_listener_listens_on_ipv6() -> None:
     """And on IPv6 alone, whatever the machine's habit."""
     if not socket.has_ipv6:
-        pytest.skip("this Python has no IPv6")
+        pytest.skip("this machine has no IPv6")
     listener = Listener(lambda _: None)
     try:
         await listener.open("::1", 0)
