@@ -7,7 +7,7 @@ import pytest
 
 from wavetank.clock import VirtualClock
 from wavetank.hub.aio.logs import backlog
-from wavetank.hub.aio.logs.backlog import Backlog, Batch, Tend
+from wavetank.hub.aio.logs.backlog import LONGEST_LOOK, Backlog, Batch, Tend
 
 
 @pytest.fixture(name="clock")
@@ -116,15 +116,38 @@ def test_backlog_says_for_how_long_the_writer_is_at_work(
     waiting: Backlog, clock: VirtualClock, chains: Any
 ) -> None:
     """A disk may not answer."""
+    waiting.tend(0.0)
     assert waiting.busy_for == 0.0
+    assert waiting.wait() == Tend(0.0)
     waiting.offer(chains.item())
     take(waiting)
-    clock.advance(7.0)
-    assert waiting.busy_for == 7.0
+    for seconds in range(1, 8):
+        clock.advance(1.0)
+        waiting.tend(0.0)
+        assert waiting.busy_for == seconds
     waiting.done()
-    waiting.stop()
-    waiting.wait()
-    assert waiting.busy_for == 0.0
+    assert waiting.wait() == Tend(0.0)
+    clock.advance(1.0)
+    waiting.tend(0.0)
+    assert waiting.busy_for == 1.0
+
+
+def test_backlog_does_not_count_time_in_which_the_process_was_suspended(
+    waiting: Backlog, clock: VirtualClock, chains: Any
+) -> None:
+    """Nobody ran: neither the writer nor the loop that looks at it."""
+    waiting.offer(chains.item())
+    take(waiting)
+    clock.advance(1.0)
+    waiting.tend(0.0)
+    clock.advance(3600.0)
+    waiting.tend(0.0)
+    assert waiting.busy_for == 1.0 + LONGEST_LOOK
+    # The disk has its seconds from here on, and no more than those.
+    for _ in range(3):
+        clock.advance(1.0)
+        waiting.tend(0.0)
+    assert waiting.busy_for == 4.0 + LONGEST_LOOK
 
 
 class Taker:

@@ -17,7 +17,7 @@ import msgspec
 from wavetank.hub.duplicates import Origin
 from wavetank.hub.log import Entry
 
-__all__ = ["MOST_BYTES", "Backlog", "Batch", "Item", "Tend"]
+__all__ = ["LONGEST_LOOK", "MOST_BYTES", "Backlog", "Batch", "Item", "Tend"]
 
 BATCH_BYTES = 4 * 1024 * 1024
 """Bytes at which a batch is full."""
@@ -27,6 +27,9 @@ BATCH_ENTRIES = 8192
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes that wait at most."""
+
+LONGEST_LOOK = 2.0
+"""Seconds between two looks at the writer that count at most."""
 
 _ENTRY_BYTES = 256
 """What an entry takes in memory beside its frame, roughly."""
@@ -80,6 +83,9 @@ class Backlog:
         self._batches: deque[Batch] = deque()
         self._in_hand: Batch | None = None
         self._busy_since: float | None = None
+        self._watched: float | None = None
+        self._watched_at = 0.0
+        self._watched_for = 0.0
         self._tend: Tend | None = None
         self._is_idle = False
         self._is_broken = False
@@ -116,14 +122,28 @@ class Backlog:
             self._changed.notify()
 
     def tend(self, wall: float) -> None:
-        """Ask the writer to look after the file.
+        """Ask the writer to look after the file, and look how long it has worked.
+
+        It is called about once a second. A process that was suspended wakes to find
+        that its disk took all that time, so a longer pause counts as a short one.
 
         Args:
             wall: Seconds since 1970.
         """
+        now = self._now()
         with self._changed:
+            self._watch(now)
             self._tend = Tend(wall)
             self._changed.notify()
+
+    def _watch(self, now: float) -> None:
+        since = self._busy_since
+        if since is None or since != self._watched:
+            self._watched_for = 0.0
+        if since is not None:
+            before = self._watched_at if since == self._watched else since
+            self._watched_for += min(now - before, LONGEST_LOOK)
+        self._watched, self._watched_at = since, now
 
     def stop(self) -> None:
         """Ask the writer to end once all is written."""
@@ -152,9 +172,11 @@ class Backlog:
 
     @property
     def busy_for(self) -> float:
-        """For how many seconds the writer has been at its present work."""
-        since = self._busy_since
-        return 0.0 if since is None else self._now() - since
+        """For how many seconds the writer was seen at the work it has now.
+
+        As of the last ``tend``, and only seconds in which this process ran.
+        """
+        return self._watched_for
 
     # On the writer's thread.
 

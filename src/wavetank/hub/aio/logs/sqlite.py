@@ -373,13 +373,13 @@ class SqliteLog:
         """Let entries go that are too old; see whether writing is possible again."""
         if self._ended is None or self._ended.done():
             return
+        self._backlog.tend(wall)
         is_stuck = self._backlog.busy_for > _STUCK_AFTER
         if is_stuck and not self._obstacle:
             self._obstacle = _STUCK
             self._logger.error("log_stuck", waiting=self._backlog.entries)
         elif not is_stuck and self._obstacle == _STUCK:
             self._obstacle = ""
-        self._backlog.tend(wall)
 
     @property
     def is_failing(self) -> bool:
