@@ -2,13 +2,14 @@
 
 It refuses to know what a toxic costs: there are none.
 
-    python benchmarks/proxy.py [--rounds N] [--seconds S] [--json FILE]
+    python benchmarks/proxy.py [--rounds N] [--seconds S] [--pin HOW] [--json FILE]
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import select
 import socket
@@ -41,6 +42,14 @@ PROXIES = ("forwarder", "bytes", "frames")
 """The forwarder comes first: the others are compared with it."""
 WANTED = {"bytes": (0.95, 15.0), "frames": (0.65, 20.0)}
 """Times as many as the forwarder, at least; added p50 in us, at most."""
+
+PINS = {
+    "apart": "throughput: proxy alone on a processor; latency: client alone on one",
+    "together": "throughput: proxy alone on a processor; latency: all on one",
+    "none": "not pinned",
+}
+"""Who has which processor. What wakes somebody on another one takes longer than all
+else here: together, latency is what the parts compute."""
 
 UPGRADE = (("Connection", "Upgrade"), ("Upgrade", "websocket"))
 REQUEST = encode_request("GET", "/", [("Host", "here"), *UPGRADE])
@@ -248,17 +257,20 @@ def measure(target: Part, count: int, seconds: float) -> Row:
 def play(echo: Part, parts: dict[str, Part], options: argparse.Namespace) -> Row:
     """Measure all parts in turn, many connections first, then a single one.
 
-    Where there are two processors, throughput is measured with the proxy alone on
-    one, and latency with the client alone on one.
+    Where there are two processors, they have them as `PINS` says.
     """
     ours, theirs = options.cores or (None, None)
     row: Row = {}
+    if ours is not None:
+        os.sched_setaffinity(0, {ours})
     echo.pin(ours)
     for name, part in parts.items():
         part.pin(theirs)
         many = measure(part, options.connections, options.seconds)
         row.update({f"{name}.{key}": value for key, value in many.items()})
     echo.pin(theirs)
+    if theirs is not None and options.pin == "together":
+        os.sched_setaffinity(0, {theirs})
     for name, part in {"direct": echo, **parts}.items():
         single = measure(part, 1, options.seconds)
         row[f"{name}.single_p50_us"] = single["p50_us"]
@@ -290,6 +302,14 @@ def summarize(rounds: Sequence[Row]) -> dict[str, Row]:
             ]
             if ratios:
                 rows[name][f"{key}_ratio"] = statistics.median(ratios)
+        added = [
+            (row[f"{name}.single_p50_us"] - row["direct.single_p50_us"])
+            / (row["forwarder.single_p50_us"] - row["direct.single_p50_us"])
+            for row in rounds
+            if row["forwarder.single_p50_us"] > row["direct.single_p50_us"]
+        ]
+        if added:
+            rows[name]["added_p50_ratio"] = statistics.median(added)
     return rows
 
 
@@ -301,7 +321,7 @@ def show(rows: dict[str, Row], options: argparse.Namespace) -> str:
     """Return the figures as a small table."""
     lines = [
         f"{'':<11}{'echoes/s':>10}{'x forwarder':>13}{'by cpu':>8}{'wanted':>8}"
-        f"{'cpu':>6}{'added p50':>11}{'wanted':>8}"
+        f"{'cpu':>6}{'added p50':>11}{'wanted':>8}{'x forwarder':>13}"
     ]
     for name, row in rows.items():
         ratio, added = WANTED.get(name, (None, None))
@@ -311,12 +331,13 @@ def show(rows: dict[str, Row], options: argparse.Namespace) -> str:
             f"{f'{by_cpu:.2f}' if by_cpu else '-':>8}"
             f"{f'{ratio:.2f}' if ratio else '':>8}{row['cpu']:>6.2f}"
             f"{row['added_p50_us']:>8.1f} us{f'{added:.0f} us' if added else '':>8}"
+            f"{row.get('added_p50_ratio', math.nan):>13.2f}"
         )
-    where = "proxy on a processor of its own" if options.cores else "not pinned"
-    lines.append(
-        f"{options.connections} connections, {SIZE} bytes; {where}; "
-        f"{options.rounds} rounds, medians"
-    )
+    lines += [
+        f"{options.connections} connections, {SIZE} bytes; "
+        f"{options.rounds} rounds, medians",
+        PINS[options.pin if options.cores else "none"],
+    ]
     return "\n".join(lines)
 
 
@@ -329,6 +350,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=int, default=7, help="interleaved rounds (7)")
     add("--seconds", type=float, default=1.0, help="that are measured (1)")
     add("--connections", type=int, default=100, help="side by side (100)")
+    add("--pin", choices=tuple(PINS), default="apart", help="processors (apart)")
     add("--json", type=Path, metavar="FILE", help="write it there, too")
     add("--part", choices=("echo", *PROXIES), help=argparse.SUPPRESS)
     add("--port", type=int, default=0, help=argparse.SUPPRESS)
@@ -340,7 +362,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if not 0 < options.connections <= MOST_CONNECTIONS:
         parser.error(f"--connections: 1 to {MOST_CONNECTIONS}")
     options.cores = None
-    if hasattr(os, "sched_getaffinity"):
+    if options.pin != "none" and hasattr(os, "sched_getaffinity"):
         allowed = sorted(os.sched_getaffinity(0))
         options.cores = allowed[:2] if len(allowed) > 1 else None
     return options
@@ -353,8 +375,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         parts = {
             name: stack.enter_context(started(name, echoing.port)) for name in PROXIES
         }
-        if options.cores:
-            os.sched_setaffinity(0, {options.cores[0]})
         rounds = []
         for turn in range(options.rounds):
             print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
@@ -366,6 +386,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "machine": describe_machine(["uvloop"]),
         "cores": options.cores,
+        "pin": options.pin,
         "seconds": options.seconds,
         "connections": options.connections,
         "wanted": WANTED,

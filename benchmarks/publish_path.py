@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 from machine import describe_machine
 
+from wavetank.hub.aio.lines import make_logger
 from wavetank.hub.aio.member import Member
 from wavetank.hub.aio.node import Node
-from wavetank.hub.aio.process import make_logger, make_node
+from wavetank.hub.aio.process import make_node
 from wavetank.hub.aio.websocket import WebSocket
 from wavetank.hub.config import HubConfig
 from wavetank.hub.effects import Perform

@@ -1,7 +1,6 @@
 """The plugin: suites under pytest, and fixtures for somebody's own tests."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import pytest
 
 from wavetank.net import held_ports
 
-OURS = ("WAVETANK_", "RUN_", "WEBSOCKET_", "COVERAGE_", "PYTEST_")
 ONLY_OURS = ("-p", "no:cacheprovider", "-p", "anyio", "-p", "wavetank.pytest_plugin")
 SUITES = ("--pyargs", "wavetank.lab.suites")
 SOUND = "{python} -m wavetank wreck sound --port {port}"
@@ -22,28 +20,15 @@ Prove = Callable[..., pytest.RunResult]
 
 
 @pytest.fixture(autouse=True)
-def nobodys_settings(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+def ports_are_let_go(
+    nobodys_settings: Path, pytester: pytest.Pytester
 ) -> Iterator[None]:
-    """Work in an empty folder and in the environment of a user who has set nothing."""
-    for name in os.environ:
-        # Pytest sets and removes one of its own around every test.
-        if name.startswith(OURS) and name != "PYTEST_CURRENT_TEST":
-            monkeypatch.delenv(name)
+    """Hold no more ports than before, once a test is over."""
+    # The folder is pytester's: it moves there last.
+    del nobodys_settings, pytester
     ports = held_ports()
     yield
     assert held_ports() == ports
-
-
-@pytest.fixture(scope="module")
-def sound() -> Iterator[str]:
-    """The URL of a server that nothing is wrong with, in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "wavetank", "wreck", "sound"], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().decode().split()[-1]
-        process.terminate()
 
 
 @pytest.fixture
@@ -289,6 +274,43 @@ async def test_three(target, chaos):
     await chaos.restart()
     Path("pid").write_text(str(target.process.pid))
 """
+
+
+INSTANCES = """
+from pathlib import Path
+
+import pytest
+
+from wavetank.lab.instances import rolling_restart
+
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+async def test_roll(target, instances):
+    async with instances(1) as (first,), instances(1) as (second,):
+        urls = {target.url, first.target.url, second.target.url}
+        assert len(urls) == 3
+        pids = [first.target.process.pid, second.target.process.pid]
+        await rolling_restart([first.chaos])
+        await (await first.peers.open()).ping()
+        pids.append(first.target.process.pid)
+    Path("pids").write_text(" ".join(map(str, pids)))
+"""
+
+
+def test_own_tests_have_more_targets_of_the_same_command(
+    pytester: pytest.Pytester, prove: Prove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each on its own port, beside the run's; they end with their block."""
+    monkeypatch.setenv("WAVETANK_SERVE", SOUND)
+    pytester.makepyfile(INSTANCES)
+    prove().assert_outcomes(passed=1)
+    pids = (pytester.path / "pids").read_text().split()
+    assert len(set(pids)) == 3
+    assert not any(psutil.pid_exists(int(pid)) for pid in pids)
 
 
 def test_own_tests_share_a_target_that_is_ended_with_them(

@@ -341,9 +341,9 @@ MEANINGS: Mapping[str, str] = {
     "does.",
     "log_works_again": "The log is written again.",
     "log_writer_ended": "A fault of the hub: it writes no more; restart it.",
-    "reload_failed": "After SIGHUP: certificate or keys cannot be used; those from "
-    "before stay.",
-    "reloaded": "After SIGHUP: certificate and keys were read again.",
+    "reload_failed": "After SIGHUP: what was to be read again cannot be used; what was "
+    "read before stays.",
+    "reloaded": "After SIGHUP: certificate, keys and tokens were read again.",
     "request_refused": "An opening handshake or request was refused; `ref` is in the "
     "answer's header `Wavetank-Ref`.",
     "stopped": "It has ended; `clean` is whether all connections were closed in time.",

@@ -2,8 +2,8 @@
 
 It refuses to judge: checks fill notebooks, and the journal keeps what they say.
 Its options are there only when an argument names ``wavetank.lab.suites``; its
-fixtures ``target``, ``peer``, ``chaos`` and ``free_port`` are for anybody's own tests,
-too.
+fixtures ``target``, ``peer``, ``chaos``, ``instances`` and ``free_port`` are for
+anybody's own tests, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ import pytest
 
 if TYPE_CHECKING:
     from wavetank.lab.faults import Chaos
+    from wavetank.lab.instances import Instances
     from wavetank.lab.peers import Peers
     from wavetank.lab.run import Run
     from wavetank.lab.target import Target
 
-__all__ = ["SUITES", "chaos", "free_port", "peer", "target"]
+__all__ = ["SUITES", "chaos", "free_port", "instances", "peer", "target"]
 
 SUITES = "wavetank.lab.suites"
 """The package that has to be named for the options of a run to be there."""
@@ -252,6 +253,30 @@ async def chaos(request: pytest.FixtureRequest, target: Target) -> AsyncIterator
         seed=run.plan.seed,
     ) as chaos:
         yield chaos
+
+
+@pytest.fixture
+def instances(
+    request: pytest.FixtureRequest, target: Target, tmp_path: Path
+) -> Callable[[int], Instances]:
+    """Start so many targets more, by the run's own command: they serve together."""
+    from wavetank.lab.instances import Instances
+    from wavetank.lab.proving import RUN, check_of, suite_of
+
+    run = request.config.stash[RUN]
+
+    def start(count: int) -> Instances:
+        return Instances(
+            run.plan,
+            count,
+            scratch=Path(tempfile.mkdtemp(prefix="instances-", dir=tmp_path)),
+            suite=suite_of(request.node),
+            check=check_of(request.node),
+            record=run.record,
+            now=run.now,
+        )
+
+    return start
 
 
 @pytest.fixture

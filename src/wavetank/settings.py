@@ -264,9 +264,8 @@ def resolve(
     )
     resolved = [(option, _settle(option, sources, problems)) for option in options]
     known = [name for option in options for name in option.variables(prefix)]
-    known += [prefix + _key(name).upper() for name in elsewhere]
     for variables in variable_sources:
-        problems += _strangers(variables, known, prefix)
+        problems += _strangers(variables, known, elsewhere, prefix)
     if problems and given is None:
         raise UsageError(problems)
     return Settings(resolved)
@@ -370,12 +369,16 @@ def _pick(options: Sequence[Option], variables: _Source, prefix: str) -> _Source
     return found
 
 
-def _strangers(variables: _Source, known: Collection[str], prefix: str) -> list[str]:
-    """Return a problem for each variable with our prefix that nobody reads."""
+def _strangers(
+    variables: _Source, known: Collection[str], elsewhere: Collection[str], prefix: str
+) -> list[str]:
+    """Return problems of variables with our prefix; who knows others is asked last."""
+    unread = {name for name in variables if name.startswith(prefix)}.difference(known)
+    others = [prefix + _key(name).upper() for name in (elsewhere if unread else ())]
     return [
-        f"{given.place}: unknown name{nearest(name, known)}"
+        f"{given.place}: unknown name{nearest(name, [*known, *others])}"
         for name, given in variables.items()
-        if name.startswith(prefix) and name not in known
+        if name in unread.difference(others)
     ]
 
 
@@ -391,7 +394,6 @@ def _from_toml(
     table = _section(file, content, section, problems)
     known = {key: option for option in options for key in option.keys}
     names = [option.name for option in options]
-    passed_over = {_key(name) for name in elsewhere}
     found: dict[str, _Given] = {}
     for name, raw in table.items():
         option = known.get(_key(name))
@@ -400,7 +402,7 @@ def _from_toml(
             problems.append(f"{place}: given twice; see {found[option.key].place}")
         elif option is not None:
             found[option.key] = _Given(raw, place, place)
-        elif _key(name) not in passed_over:
+        elif _key(name) not in map(_key, elsewhere):
             problems.append(f"{place}: unknown key{nearest(name, names)}")
     return found
 

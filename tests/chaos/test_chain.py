@@ -458,3 +458,29 @@ def test_toxic_has_the_same_faults_for_the_same_seed(
     alone = survivors([], [0.0] * len(FRAMES))
     assert 10 < len(alone) < 50
     assert survivors(others, gaps) == alone
+
+
+def test_chain_has_a_stage_for_each_toxic() -> None:
+    """Nothing where this link does not have it."""
+    chain = chain_of(spec("latency", latency=5), spec("noop"))
+    chain.receive(Bytes(b"abc"), 1.0)
+    stage = chain.stage("latency")
+    assert stage is not None
+    assert (stage.seen, stage.hurt, stage.held) == (1, 1, 3)
+    assert chain.stage("nobody") is None
+
+
+def test_chain_drops_all_that_is_in_it() -> None:
+    """Its stream is over; toxics may still be changed and taken out."""
+    chain = chain_of(
+        spec("latency", latency=5), spec("bandwidth", rate=1), spec("limit_time")
+    )
+    chain.receive(Bytes(b"abc"), 1.0)
+    chain.drop(1.0)
+    assert (chain.held, chain.waiting, chain.wakes_at) == (0, 0, NEVER)
+    assert chain.statistics()["latency"]["hurt"] == 1
+    assert chain.receive(Bytes(b"more"), 2.0) == []
+    assert chain.change(spec("bandwidth", rate=2), 3.0) == []
+    for name in ("latency", "bandwidth", "limit_time"):
+        assert chain.remove(name, 4.0) == []
+    assert not chain.is_empty

@@ -9,6 +9,7 @@ from wavetank.chaos.toxic import Bytes, Direction, Frame, Head, Item, data_of
 from wavetank.errors import LocalError
 from wavetank.wire.frames import encode_frame
 
+CHUNKS = b"4\r\nHTTP\r\n6;x=y\r\n/1.1 2\r\n0\r\nA: b\r\n\r\n"
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 REQUEST = b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\n\r\n"
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -179,6 +180,8 @@ def test_downstream_becomes_bytes_unless_it_agrees(response: bytes) -> None:
         (REFUSED, b""),
         (b"HTTP/1.1 401 No\r\ncontent-length : 5\r\n\r\n", b"HTTP/"),
         (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", b""),
+        (b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n", CHUNKS),
+        (b"HTTP/1.1 302 Go\r\nLocation: /\r\nContent-Length: 3\r\n\r\n", b"\n\n\n"),
     ],
 )
 @pytest.mark.parametrize("skips", [False, True])
@@ -217,7 +220,8 @@ def test_who_was_refused_may_ask_again(
     [
         b"HTTP/1.0 401 No\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-        b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 401 No\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
         b"HTTP/1.1 401 No\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"HTTP/1.1 401 No\r\n\r\n",
         REFUSED + REFUSED,
@@ -243,6 +247,68 @@ def test_refusals_are_bounded() -> None:
         splitter.has_refused = False
     assert splitter.feed(REFUSED) == [Head(REFUSED)]
     assert splitter.upgraded is False
+
+
+@pytest.mark.parametrize("skips", [False, True])
+@given(sizes=cuts)
+def test_a_refusal_whose_chunks_are_wrong_is_told_from_then_on(
+    skips: bool, sizes: list[int]
+) -> None:
+    """Upstream looks for another request by then, and has to stop that."""
+    up, down = framed(UP), Splitter(DOWN)
+    down.feed(b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert up.begin_again()
+    wrong = b"2\r\nabc" + AGREED + HELLO
+    seen = b""
+    for one in pieces(wrong, sizes):
+        if skips:
+            down.skip(one)
+        else:
+            seen += raw(down.feed(one))
+    assert seen == (b"" if skips else wrong)
+    assert down.upgraded is False
+    assert up.tell(upgraded=False) == []
+    assert up.feed(REQUEST) == [Bytes(REQUEST)]
+
+
+refusals = st.one_of(
+    st.binary(max_size=60).map(
+        lambda body: (
+            b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body),
+            body,
+        )
+    ),
+    st.lists(st.binary(min_size=1, max_size=40), max_size=4).map(
+        lambda chunks: (
+            b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in chunks)
+            + b"0\r\n\r\n",
+        )
+    ),
+    st.just((b"HTTP/1.1 204 No\r\n\r\n", b"")),
+)
+
+
+@given(said=st.lists(refusals, max_size=7), sizes=cuts, frame=frames)
+def test_the_same_items_come_out_however_refusals_and_frames_are_cut(
+    said: list[tuple[bytes, bytes]], sizes: list[int], frame: bytes
+) -> None:
+    """A client that asks again and again, until the target agrees."""
+    up, down = Splitter(UP), Splitter(DOWN)
+    for head, body in said:
+        assert feed_all(up, pieces(REQUEST, sizes)) == [Head(REQUEST)]
+        came = feed_all(down, pieces(head + body, sizes))
+        assert came == [Head(head), *([Bytes(body)] if body else [])]
+        assert (down.upgraded, down.has_refused) == (None, True)
+        down.has_refused = False
+        assert up.begin_again()
+    assert feed_all(up, pieces(REQUEST, sizes)) == [Head(REQUEST)]
+    came = feed_all(down, pieces(AGREED + frame, sizes))
+    assert came[0] == Head(AGREED)
+    assert isinstance(came[1], Frame)
+    assert raw(came[1:]) == frame
+    assert up.tell(upgraded=True) == []
+    assert isinstance(feed_all(up, pieces(frame, sizes))[0], Frame)
 
 
 @pytest.mark.parametrize("skips", [False, True])

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavetank.chaos.bounds import MOST_PROXIES, MOST_TOXICS
 from wavetank.chaos.chance import When
 from wavetank.chaos.control import proxy_value
 from wavetank.chaos.reading import (
-    MOST_PROXIES,
     ProxySpec,
     address_text,
     change_proxy,
@@ -253,3 +253,11 @@ def test_words_that_are_wrong_are_told(typed: str, words: str) -> None:
     """Each in a sentence."""
     with pytest.raises(UsageError, match=re.escape(words)):
         read_words(typed)
+
+
+def test_a_proxy_has_no_end_of_toxics() -> None:
+    """More than it may have is a mistake like others."""
+    problems: list[str] = []
+    toxics = [{"name": f"n{n}", "type": "noop"} for n in range(MOST_TOXICS + 1)]
+    read_proxies([{"name": "a", "upstream": "a:1", "toxic": toxics}], "", problems)
+    assert problems == ["proxy a: 257 toxics; the most is 256"]

@@ -3,6 +3,7 @@
 import pytest
 
 from wavetank.chaos.room import (
+    MOST_CROWDED,
     MOST_FLYING,
     MOST_HELD,
     MOST_ITEMS,
@@ -34,8 +35,15 @@ def test_what_is_on_its_way_is_bounded_for_all_together() -> None:
     room = Room()
     size = 2 * MOST_HELD
     room.taken = MOST_TOGETHER
+    assert not room.is_crowded
     assert not room.is_full(size, size, 1, was_full=False)
     room.taken += 1
+    assert room.is_crowded
     assert room.is_full(size, size, 1, was_full=False)
-    assert not room.is_full(MOST_HELD, MOST_HELD, 1, was_full=False)
+    most = MOST_CROWDED
+    for flying in (0, most):
+        assert room.is_full(most + 1, flying, 1, was_full=False)
+        assert not room.is_full(most, flying, 1, was_full=False)
+        assert room.is_full(most, flying, 1, was_full=True)
+        assert not room.is_full(most // 2, flying // 2, 1, was_full=True)
     assert repr(room) == f"<Room {MOST_TOGETHER + 1} bytes taken>"

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from wavetank.chaos.chance import Chance, When
-from wavetank.chaos.spec import ToxicSpec
+from wavetank.chaos.spec import ToxicSpec, make_toxic, read_spec
 from wavetank.chaos.stage import Stage
 from wavetank.chaos.toxic import (
     NEVER,
@@ -173,7 +173,13 @@ def test_stage_hands_only_chosen_frames_to_its_toxic() -> None:
     stage.receive(Bytes(b"x"), 0.0, None)
     assert taken(stage, 4.0) == []
     assert taken(stage, 5.0) == [PING, TEXT, Bytes(b"x")]
-    assert stage.statistics() == {"seen": 3, "chosen": 1, "unread": 0, "held": 0}
+    assert stage.statistics() == {
+        "seen": 3,
+        "chosen": 1,
+        "hurt": 2,
+        "unread": 0,
+        "held": 0,
+    }
 
 
 def test_stage_shows_other_frames_to_a_toxic_that_wants_to_see_them() -> None:
@@ -238,4 +244,99 @@ def test_stage_counts_all_that_came_where_all_are_meant() -> None:
     """Without a choice each one is chosen."""
     stage = Stage(SPEC, Noop(), None)
     stage.receive(TEXT, 0.0, None)
-    assert stage.statistics() == {"seen": 1, "chosen": 1, "unread": 0, "held": 3}
+    assert stage.statistics() == {
+        "seen": 1,
+        "chosen": 1,
+        "hurt": 0,
+        "unread": 0,
+        "held": 3,
+    }
+
+
+def made(kind: str, **attributes: object) -> Stage:
+    """Return the stage of a toxic as a link has it, which has stood for a moment."""
+    spec = read_spec({"type": kind, "attributes": attributes})
+    stage = Stage(spec, make_toxic(spec, random.Random(1)), None)
+    stage.wake(0.0)
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "hurt"),
+    [
+        ("noop", {}, 0),
+        ("latency", {"latency": 0}, 0),
+        ("latency", {"latency": 1}, 3),
+        ("bandwidth", {"rate": 1}, 3),
+        ("slicer", {"average_size": 10}, 0),
+        ("slicer", {"average_size": 1}, 2),
+        ("limit_data", {"bytes": 100}, 0),
+        ("limit_data", {"bytes": 2}, 1),
+        ("timeout", {}, 2),
+        ("stall", {}, 3),
+        ("slow_close", {"delay": 5}, 1),
+        ("drop", {}, 2),
+        ("duplicate", {"delay": 1000}, 2),
+        ("delay", {}, 2),
+        ("delay", {"overtake": True}, 2),
+        ("corrupt", {}, 1),  # the other one has no payload
+        ("corrupt", {"part": "fin"}, 2),
+        ("swallow", {"opcode": "text"}, 1),
+        ("truncate", {"keep": 5}, 0),
+    ],
+)
+def test_stage_counts_what_does_not_simply_go_on(
+    kind: str, attributes: dict[str, object], hurt: int
+) -> None:
+    """Late, changed, kept, gone or more: a frame, one without payload, the end."""
+    stage = made(kind, **attributes)
+    for item in (TEXT, PING, End()):
+        stage.receive(item, 1.0, None)
+    assert stage.statistics()["hurt"] == hurt
+
+
+@pytest.mark.parametrize("kind", ["limit_time", "timeout"])
+def test_stage_counts_an_end_that_its_toxic_makes(kind: str) -> None:
+    """Nothing has to come for that; it is counted once, also where it is healed."""
+    name = "time" if kind == "limit_time" else kind
+    stage = made(kind, **{name: 1000})
+    stage.wake(0.5)
+    assert stage.hurt == 0
+    stage.wake(1.0)
+    stage.heal(2.0)
+    assert stage.hurt == 1
+
+
+def test_stage_counts_an_end_that_healing_makes() -> None:
+    """Unless there was one before: then nobody is harmed by it."""
+    idle, over = made("timeout"), made("timeout")
+    over.receive(End(), 1.0, None)
+    for stage in (idle, over):
+        stage.heal(2.0)
+    assert (idle.hurt, over.hurt) == (1, 0)
+
+
+def test_a_stage_that_is_healing_hurts_nothing() -> None:
+    """What comes while something lingers goes by."""
+    stage = made("delay", delay=1000, overtake=True)
+    first = Frame(b"\x01\x01a", 2)
+    for item in (TEXT, first):
+        stage.receive(item, 1.0, None)
+    before = stage.hurt
+    stage.heal(1.0)
+    assert not stage.is_healed
+    stage.receive(Frame(b"\x80\x01b", 2), 1.0, None)
+    assert stage.hurt == before
+
+
+@pytest.mark.parametrize("kind", ["latency", "bandwidth", "delay", "stall", "merge"])
+def test_stage_drops_all_that_it_holds(kind: str) -> None:
+    """Where its stream is over; what it has done is still known, and nothing leaves."""
+    stage = made(kind)
+    stage.receive(TEXT, 1.0, None)
+    stage.receive(TEXT, 1.0, None)
+    hurt = stage.hurt
+    stage.drop(2.0)
+    assert (stage.held, len(stage), stage.hurt) == (0, 0, hurt)
+    stage.receive(TEXT, 3.0, None)
+    assert taken(stage, 1e9) == []

@@ -1,9 +1,6 @@
 """``wavetank conform``: from a URL and groups of cases to verdicts and an exit code."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,31 +20,17 @@ WRECK = "{python} -m wavetank wreck %s --port {port}"
 
 
 @pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """Work in an empty folder and in the environment of a user who has set nothing."""
-    for name in os.environ:
-        # Pytest sets and removes one of its own around every test.
-        if (
-            name.startswith(("WAVETANK_", "RUN_", "WEBSOCKET_", "COVERAGE_", "PYTEST_"))
-            and name != "PYTEST_CURRENT_TEST"
-        ):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def ports_are_let_go(nobodys_settings: Path) -> Iterator[None]:
+    """Hold no more ports than before, once a test is over."""
     ports = held_ports()
-    yield tmp_path
+    yield
     assert held_ports() == ports
 
 
-@pytest.fixture(scope="module")
-def sound() -> Iterator[str]:
-    """The URL of an echo that nothing is wrong with, in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "wavetank", "wreck", "sound"], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().decode().split()[-1]
-        yield url.removesuffix("/ws") + "/echo"
-        process.terminate()
+@pytest.fixture
+def echo(sound: str) -> str:
+    """The URL of an echo that nothing is wrong with."""
+    return sound.removesuffix("/ws") + "/echo"
 
 
 @pytest.fixture
@@ -74,13 +57,13 @@ def summary() -> dict[str, Any]:
 
 
 def test_a_group_that_passes_ends_in_0(
-    sound: str, capsys: pytest.CaptureFixture[str]
+    echo: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its cases, and no others, are played on the server at the URL."""
-    assert main([sound, "pings", "--dialect", "echo"]) == ExitCode.PASS
+    assert main([echo, "pings", "--dialect", "echo"]) == ExitCode.PASS
     assert list(summary()["suites"]["conformance"]["checks"]) == ["pings"]
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == f"target   {sound}"
+    assert printed[0] == f"target   {echo}"
     assert any(line.startswith("PASS     conformance.pings") for line in printed)
 
 
@@ -94,9 +77,9 @@ def test_a_group_that_fails_ends_in_1(capsys: pytest.CaptureFixture[str]) -> Non
     assert summary()["verdict"] == "FAIL"
 
 
-def test_cases_that_a_server_cannot_show_are_never_passed(sound: str) -> None:
+def test_cases_that_a_server_cannot_show_are_never_passed(echo: str) -> None:
     """Without an echo all of the group is SKIP, and nothing is known: exit code 3."""
-    assert main([sound, "framing", "--dialect", "bare"]) == ExitCode.UNKNOWN
+    assert main([echo, "framing", "--dialect", "bare"]) == ExitCode.UNKNOWN
     told = summary()
     assert told["verdict"] == "UNKNOWN"
     assert told["counts"].get("PASS", 0) == 0

@@ -20,7 +20,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[HubConfig]:
     """Catch what would be served."""
     found: list[HubConfig] = []
 
-    def serve(config: HubConfig, announce: Any) -> int:
+    def serve(config: HubConfig, announce: Any, **_: Any) -> int:
         found.append(config)
         announce(["ws://127.0.0.1:1/ws", "http://127.0.0.1:2"])
         return 7

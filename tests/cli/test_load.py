@@ -1,6 +1,5 @@
 """``wavetank load``: from a command line to an order, or all its mistakes at once."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,17 +17,9 @@ from wavetank.load.needs import Limits
 from wavetank.load.places import Place
 from wavetank.load.plan import ScenarioKind
 
+pytestmark = pytest.mark.usefixtures("nobodys_settings")
+
 ECHO = ["ws://127.0.0.1:9/", "--dialect", "echo"]
-
-
-@pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder and in the environment of a user who has set nothing."""
-    for name in os.environ:
-        if name.startswith(("WAVETANK_", "RUN_", "WEBSOCKET_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

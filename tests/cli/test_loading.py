@@ -4,9 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,32 +23,18 @@ from wavetank.load.plan import LoadPlan
 from wavetank.load.result import LoadResult
 from wavetank.load.search import Outcome, Trial
 
+pytestmark = pytest.mark.usefixtures("nobodys_settings")
+
 SHORT = [
     *("--duration", "200ms", "--users", "2", "--rate", "50", "--workers", "1"),
     *("--dialect", "echo"),
 ]
 
 
-@pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder and in the environment of a user who has set nothing."""
-    for name in os.environ:
-        if name.startswith(("WAVETANK_", "RUN_", "WEBSOCKET_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def echo() -> Iterator[str]:
-    """The URL of an echo that nothing is wrong with, in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "wavetank", "wreck", "sound"], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().decode().split()[-1]
-        yield url.removesuffix("/ws") + "/echo"
-        process.terminate()
+@pytest.fixture
+def echo(sound: str) -> str:
+    """The URL of an echo that nothing is wrong with."""
+    return sound.removesuffix("/ws") + "/echo"
 
 
 def replace_drive(monkeypatch: pytest.MonkeyPatch, work: Any) -> None:

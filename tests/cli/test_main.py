@@ -44,6 +44,21 @@ def test_a_command_gets_its_arguments_and_gives_its_exit_code(command) -> None:
     assert got == [["basics", "-k", "x"]]
 
 
+def test_what_a_process_imports_is_never_looked_at_for_garbage(
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules stay; who calls it inside of another program keeps its collector."""
+    calls: list[str] = []
+    for name in ("disable", "freeze", "enable"):
+        monkeypatch.setattr(cli.gc, name, lambda name=name: calls.append(name))
+    monkeypatch.setattr(sys, "argv", ["wavetank", "run", "basics"])
+    command(lambda arguments: calls.append(arguments[0]) or ExitCode.PASS)
+
+    assert cli.main(["run", "core"]) == ExitCode.PASS
+    assert cli.main() == ExitCode.PASS
+    assert calls == ["core", "disable", "freeze", "enable", "basics"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [

@@ -6,37 +6,18 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 import wavetank.cli.pub as module
 from wavetank.cli.pub import main
 from wavetank.errors import TargetError, UsageError
 
-WELCOME = {
-    "type": "welcome",
-    "protocol": "wavetank.v1",
-    "connection": "c-1",
-    "node": "fake",
-    "version": "0",
-    "ts": 1.0,
-    "auth": "none",
-    "ping_interval_ms": 60_000,
-    "limits": {
-        "message_bytes": None,
-        "payload_bytes": None,
-        "topics": None,
-        "commands_per_s": None,
-        "publish_per_s": None,
-        "first_command_ms": None,
-    },
-    "features": [],
-}
+from .welcomes import WELCOME
 
 
 class Hub:
@@ -78,19 +59,6 @@ class Hub:
 def hub() -> Hub:
     """Give what serves each connection."""
     return Hub()
-
-
-@pytest.fixture
-def url(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give the address of the hub, which listens."""
-    for name in [name for name in os.environ if name.startswith("WAVETANK")]:
-        monkeypatch.delenv(name)
-    with serve(hub, "127.0.0.1", 0, subprotocols=["wavetank.v1"]) as server:  # type: ignore[list-item] # a NewType of str
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

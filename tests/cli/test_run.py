@@ -34,18 +34,10 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """Work in an empty folder and in the environment of a user who has set nothing."""
-    for name in os.environ:
-        # Pytest sets and removes one of its own around every test.
-        if (
-            name.startswith(("WAVETANK_", "RUN_", "WEBSOCKET_", "COVERAGE_", "PYTEST_"))
-            and name != "PYTEST_CURRENT_TEST"
-        ):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def ports_are_let_go(nobodys_settings: Path) -> Iterator[None]:
+    """Hold no more ports than before, once a test is over."""
     ports = held_ports()
-    yield tmp_path
+    yield
     assert held_ports() == ports
 
 

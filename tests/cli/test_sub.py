@@ -4,13 +4,12 @@ import io
 import json
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.server import ServerConnection, serve
+from websockets.sync.server import ServerConnection
 
 from wavetank.cli.sub import _Printer, main
 from wavetank.client import Event, Gap
@@ -18,25 +17,8 @@ from wavetank.client.lines import text_line
 from wavetank.errors import TargetError, UsageError
 from wavetank.protocol import format_tag, next_tag
 
-WELCOME = {
-    "type": "welcome",
-    "protocol": "wavetank.v1",
-    "connection": "c-1",
-    "node": "fake",
-    "version": "0",
-    "ts": 1.0,
-    "auth": "none",
-    "ping_interval_ms": 60_000,
-    "limits": {
-        "message_bytes": None,
-        "payload_bytes": None,
-        "topics": None,
-        "commands_per_s": None,
-        "publish_per_s": None,
-        "first_command_ms": None,
-    },
-    "features": [],
-}
+from .welcomes import WELCOME
+
 TAGS = [0]
 for _seq in (1, 2, 3):
     TAGS.append(next_tag(TAGS[-1], _seq, b"%d" % _seq))
@@ -82,19 +64,6 @@ class Hub:
 def hub() -> Hub:
     """Give what serves each connection."""
     return Hub()
-
-
-@pytest.fixture
-def url(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Give the address of the hub, which listens."""
-    for name in [name for name in os.environ if name.startswith("WAVETANK")]:
-        monkeypatch.delenv(name)
-    with serve(hub, "127.0.0.1", 0, subprotocols=["wavetank.v1"]) as server:  # type: ignore[list-item] # a NewType of str
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/ws"
-        server.shutdown()
-        thread.join()
 
 
 def test_sub_prints_events_as_lines(

@@ -184,6 +184,48 @@ def test_outbox_believes_no_endless_retry_after() -> None:
     assert box.outbox.due_at == 20.0
 
 
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ["rate_limited"],
+        ["rate_limited", "unavailable", "unavailable"],
+        ["unavailable", "rate_limited"],
+    ],
+)
+def test_outbox_names_a_time_at_which_it_has_something_to_send(
+    codes: list[str],
+) -> None:
+    """Once the last one was refused as too fast, the moment it named was over.
+
+    Nobody waits for a moment that is over, and no answer was to come: it stayed in the
+    outbox until something else was published.
+    """
+    box = Box()
+    box.put("a")
+    now = 10.0
+    assert box.send(now) == [1]
+    for code in codes:
+        assert box.refuse(1, code, now) is Fate.AGAIN
+        assert box.send(now) == []
+        assert now < box.outbox.due_at < now + 20.0
+        now = box.outbox.due_at
+        assert box.send(now) == [1]
+
+
+def test_outbox_names_a_later_time_where_all_is_held_beyond_that_of_a_topic() -> None:
+    """A topic may be due while the whole connection still has to wait."""
+    box = Box()
+    box.put("a")
+    box.put("b")
+    assert box.send(10.0) == [1, 2]
+    box.refuse(1, "unavailable", 10.0)
+    box.refuse(2, "rate_limited", 10.0, retry_after=5.0)
+    assert box.outbox.due_at == 15.0
+    assert box.send(10.2) == []
+    assert box.outbox.due_at == 15.0
+    assert sorted(box.send(15.0)) == [1, 2]
+
+
 def test_outbox_fails_what_the_hub_will_never_take_and_goes_on() -> None:
     """Behind it a new lane begins, for its number stays free."""
     box = Box()

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,6 @@ from hypothesis import strategies as st
 from wavetank.contracts import Content, read_contract
 from wavetank.errors import UsageError
 from wavetank.protocol.asyncapi import document as hub_document
-
-OFFICIAL = Path(__file__).parents[1] / "protocol" / "data" / "asyncapi-3.0.0.json"
 
 FEED = {
     "asyncapi": "3.0.0",

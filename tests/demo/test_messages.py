@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wavetank.contracts.schema import compile_schema
@@ -123,14 +123,30 @@ def test_what_is_no_message_of_its_topic_is_said(
         assert words in str(caught.value)
 
 
-@given(st.sampled_from(sorted(TOPICS)), st.binary(max_size=200))
+def spoilt(data: bytes) -> st.SearchStrategy[bytes]:
+    """Put a few bytes in the place of some of these, or of none."""
+    places = st.integers(0, len(data))
+    return st.builds(
+        lambda at, gone, new: data[:at] + new + data[at + gone :],
+        places,
+        st.integers(0, 3),
+        st.binary(max_size=3) | st.text("0123456789.,eE-", max_size=3).map(str.encode),
+    )
+
+
+@given(
+    st.sampled_from(sorted(TOPICS)),
+    st.binary(max_size=200) | spoilt(encode(PRICE)) | spoilt(encode(status("bot"))),
+)
+@example("market.btc-usd", encode(PRICE))
 def test_no_bytes_do_more_than_be_refused(topic: str, data: bytes) -> None:
-    """Whatever comes is a message or a ValueError."""
+    """Whatever comes is a message that can be said again, or a ValueError."""
     try:
         message = decode(topic, data)
     except ValueError:
         return
     assert isinstance(message, Message)
+    assert decode(topic, encode(message)) == message
 
 
 def test_a_message_has_no_amount_that_cannot_be_added_up() -> None:

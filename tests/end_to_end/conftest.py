@@ -15,7 +15,11 @@ import pytest
 from .hub.process import HubProcess, clean_environ
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "echo_server.py"
-DEADLINE = 120.0
+DEADLINE = 280.0
+"""Seconds that a run may take before a test gives it up; none waits so long. Runs of
+all suites take one minute where nothing else runs, and two where much does."""
+ENDING = 30.0
+"""Seconds that a run has for its end where a test has given it up."""
 LOOKS = 5
 """How often a check is run at most of which nothing is known."""
 
@@ -59,11 +63,12 @@ def environ() -> dict[str, str]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, environ: dict[str, str]) -> Start:
-    """Start ``wavetank …`` in an empty folder."""
+def start(tmp_path: Path, environ: dict[str, str]) -> Iterator[Start]:
+    """Start ``wavetank …`` in an empty folder; it ends with the test at the latest."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "wavetank", *arguments],
             cwd=tmp_path,
             env=environ,
@@ -72,8 +77,19 @@ def start(tmp_path: Path, environ: dict[str, str]) -> Start:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        if process.poll() is None:
+            # Asked to end, it ends the target that it has started, too.
+            process.terminate()
+            try:
+                process.communicate(timeout=ENDING)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture

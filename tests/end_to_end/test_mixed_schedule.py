@@ -9,6 +9,7 @@ import os
 import random
 import re
 import secrets
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -294,3 +295,43 @@ def test_the_report_of_a_schedule_shows_when_what_was_broken(
         assert sorted(lanes) == ["cut", "half_open", "partition"]
         for label in ("latency", "lag (messages)", "missing (messages)"):
             assert re.search(rf">{re.escape(label)}\s*<", report)
+
+
+def test_a_schedule_of_one_s_own_is_repeated_by_the_line_in_its_report(
+    prove: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Both runs plan the same, and the second one needs no file any more."""
+    (tmp_path / "storm.txt").write_text(
+        "cut stagger 400ms for 0s  # by chance\n"
+        "latency(latency=20) then partition every 700ms for 200ms..400ms\n"
+        "suspend at 1s for 300ms\nswallow(opcode=binary) at 1.5s for 500ms\n"
+    )
+    check = "fault_tolerance.mixed_schedule"
+    given = ("--faults", "@storm.txt", "--test-duration", "3s", "--seed", "11")
+    ended = prove(check, *given)
+    summary = ended.summary
+    [one] = summary["suites"]["fault_tolerance"]["checks"].values()
+    [schedule] = one["faults"]["schedules"]
+    assert len(one["faults"]["faults"]) * 2 == len(schedule["steps"])
+    assert schedule["seconds"] == 3.0
+    assert one["verdict"] == "PASS", ended.printed
+    # Nobody sends what this rule would swallow.
+    [vain] = [note for note in summary["notes"] if "none found anything" in note]
+    assert "'swallow(opcode=binary) at 1.5s for 0.5s'" in vain
+    [line] = [note for note in summary["notes"] if " again: " in note]
+    words = shlex.split(line.partition(" again: ")[2])
+    assert words[:2] == ["wavetank", "run"]
+    again = prove(*words[2:], output="again").summary["suites"]["fault_tolerance"]
+    [repeated] = again["checks"]["mixed_schedule"]["faults"]["schedules"]
+    assert repeated == schedule
+
+
+def test_an_echo_has_no_deliveries_to_account_for(run: Any, echo: str) -> None:
+    """The check says why it is skipped; the rules were read all the same."""
+    check = "fault_tolerance.mixed_schedule"
+    ended = run(check, "--serve", echo, "--faults", "cut at 1s")
+    assert ended.verdicts() == {check: "SKIP"}
+    assert "the target lacks: broadcast" in ended.printed
+    refused = run(check, "--serve", echo, "--faults", "cot at 1s")
+    assert refused.code == 2
+    assert "did you mean cut?" in refused.printed

@@ -17,6 +17,7 @@ from wavetank.hub.log import (
     make_gap,
     make_leap,
 )
+from wavetank.hub.rings import Rings
 from wavetank.protocol import MAX_SEQ
 from wavetank.wire import FrameReader, Inflater
 
@@ -328,3 +329,52 @@ def test_leap_over_nothing_is_the_event_of_all_others() -> None:
     """The very same bytes."""
     log = filled(5)
     assert make_leap(log.head, log.ring[5], 4) is log.ring[5].frame
+
+
+# What all topics have at hand together.
+
+
+def test_log_sheds_what_was_handed_out_and_nothing_else() -> None:
+    """It goes on as a log does that has just been resumed."""
+    rings = Rings(10**6)
+    log = TopicLog("t", "epoch", ring=UNBOUND, rings=rings)
+    for number in range(1, 6):
+        log.reveal(log.append(b"%d" % number, wall=float(number)).seq)
+    log.settle(3)
+    assert rings.size == log.held == log.ring.size
+    tag = log.tag_at(3)
+    log.shed()
+    assert (log.ring.first, log.ring.last) == (4, 5)
+    assert log.tag_at(3) == tag
+    assert not log.is_in_memory(2)
+    assert log.is_in_memory(3)
+    assert log.newest is not None
+    log.settle(5)
+    log.shed()
+    assert (log.held, log.newest) == (0, None)
+    assert log.append(b"6", wall=6.0).seq == 6
+
+
+def test_log_with_a_follower_keeps_its_newest_entry() -> None:
+    """Who gets one a second may be owed it still."""
+    log = filled(3)
+    log.followers = 1
+    log.shed()
+    newest = log.newest
+    assert newest is not None
+    assert (newest.seq, log.held) == (3, len(newest.frame))
+    log.followers = 0
+    log.shed()
+    assert log.held == 0
+
+
+def test_logs_without_followers_are_bounded_together() -> None:
+    """However many topics there are: each held its newest entries for ever."""
+    rings = Rings(5000)
+    logs = [TopicLog(f"t.{n}", "epoch", ring=UNBOUND, rings=rings) for n in range(1000)]
+    for log in logs:
+        log.reveal(log.append(b"1" * 1000, wall=1.0).seq)
+        log.settle(log.visible)
+    assert sum(log.held for log in logs) == rings.size <= 5000
+    assert logs[-1].held
+    assert rings.shed > 900

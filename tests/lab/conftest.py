@@ -3,9 +3,6 @@
 import asyncio
 import collections
 import contextlib
-import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -15,10 +12,12 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from wavetank.dialects import Hub
+from wavetank.dialects import Echo, Hub
 from wavetank.evidence import Record
 from wavetank.lab.conformance.aio import playing
+from wavetank.lab.faults import Chaos
 from wavetank.lab.plan import Plan, Source
+from wavetank.lab.target import Target, TargetStart, environment
 from wavetank.net.stream import reset
 from wavetank.wire import (
     Frame,
@@ -32,35 +31,11 @@ from wavetank.wire import (
 )
 from wavetank.wrecks import SoundServer
 
-OURS = ("WAVETANK_", "RUN_", "WEBSOCKET_", "COVERAGE_", "PYTEST_")
-
-
-@pytest.fixture
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder and in the environment of a user who has set nothing."""
-    for name in os.environ:
-        # Pytest sets and removes one of its own around every test.
-        if name.startswith(OURS) and name != "PYTEST_CURRENT_TEST":
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
 
 @pytest.fixture
 def records() -> list[Record]:
     """Where a test has records sent, in the order in which they came."""
     return []
-
-
-@pytest.fixture(scope="session")
-def sound() -> Iterator[str]:
-    """The URL of a server that nothing is wrong with, in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "wavetank", "wreck", "sound"], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().decode().split()[-1]
-        process.terminate()
 
 
 @pytest.fixture
@@ -109,6 +84,76 @@ async def sounding() -> AsyncIterator[Callable[..., Awaitable[SoundServer]]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def started(
+    plan: Callable[..., Plan], tmp_path: Path, nobodys_settings: Path
+) -> Iterator[Target]:
+    """A sound server that the lab has started."""
+    serve = "{python} -m wavetank wreck sound --port {port}"
+    ours = plan(source=Source.SERVE, url="", serve=serve)
+    start = TargetStart(ours, tmp_path, environment(ours))
+    yield start.run()
+    start.stop()
+
+
+@pytest.fixture
+def preforked(
+    plan: Callable[..., Plan], tmp_path: Path, nobodys_settings: Path
+) -> Iterator[Callable[..., Awaitable[Target]]]:
+    """Start an echo with two workers; ``mortal`` ones are not replaced."""
+    starts = []
+
+    async def start(how: str = "") -> Target:
+        serve = f"{{python}} {Path(__file__).with_name('prefork.py')} {{port}} {how}"
+        ours = plan(source=Source.SERVE, url="", serve=serve, dialect=Echo())
+        starts.append(TargetStart(ours, tmp_path, environment(ours)))
+        # It waits with a loop of its own.
+        return await asyncio.to_thread(starts[-1].run)
+
+    yield start
+    for each in starts:
+        each.stop()
+
+
+@pytest.fixture
+def make_chaos(records: list[Record]) -> Callable[[Target], Chaos]:
+    """Make the chaos of a check called ``storm``, at seven seconds."""
+
+    def make(target: Target) -> Chaos:
+        return Chaos(
+            target,
+            suite="toy",
+            check="storm",
+            record=records.append,
+            now=lambda: 7.0,
+            seed=5,
+        )
+
+    return make
+
+
+@pytest.fixture
+async def own_server(sounding: Callable[..., Awaitable[SoundServer]]) -> SoundServer:
+    """A sound server in this loop."""
+    return await sounding()
+
+
+@pytest.fixture
+def not_started(own_server: SoundServer) -> Target:
+    """That server, as a target that the lab did not start."""
+    url = f"ws://127.0.0.1:{own_server.port}/ws"
+    return Target(url=url, dialect=Hub(), subprotocols=("wavetank.v1",))
+
+
+@pytest.fixture
+async def calm(
+    make_chaos: Callable[[Target], Chaos], not_started: Target
+) -> AsyncIterator[Chaos]:
+    """Chaos before that server, with nothing broken yet."""
+    async with make_chaos(not_started) as chaos:
+        yield chaos
 
 
 class Guest:

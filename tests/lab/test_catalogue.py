@@ -1,5 +1,7 @@
 """The catalogue: what the suites themselves say."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,29 @@ def test_each_check_has_a_sentence_and_needs_that_exist() -> None:
 def test_the_catalogue_is_read_once() -> None:
     """Who asks twice gets the same."""
     assert catalogue() is catalogue()
+    assert catalogue()["basics"] is catalogue()["basics"]
+
+
+def test_the_catalogue_imports_a_suite_when_its_checks_are_asked_for() -> None:
+    """A run of one suite does without the others; one that is not there has none."""
+    code = (
+        "import sys\n"
+        "from wavetank.lab.catalogue import catalogue\n"
+        "print(len(catalogue()), 'core' in catalogue(), 'cores' in catalogue())\n"
+        "print(len(catalogue()['basics']) > 0)\n"
+        "print([name for name in sys.modules if '.suites.test_' in name])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        f"{len(SUITES)} True False",
+        "True",
+        "['wavetank.lab.suites.test_basics']",
+    ]
+    assert len(catalogue()) == len(SUITES)
+    with pytest.raises(KeyError, match="cores"):
+        catalogue()["cores"]
 
 
 @pytest.mark.parametrize(

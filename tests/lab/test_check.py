@@ -10,7 +10,7 @@ import pytest
 
 from wavetank.dialects import Capability
 from wavetank.errors import LocalError, RemoteError
-from wavetank.evidence import Record, Verdict
+from wavetank.evidence import Noted, Record, Verdict
 from wavetank.lab.check import MARKER, ROUND_TRIP, check
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.notebook import CheckFailed, CheckUnknown, Notebook
@@ -245,3 +245,73 @@ def test_a_check_is_marked_for_the_plugin() -> None:
         "polite": False,
     }
     assert {type(need) for need in marks[MARKER]["needs"]} == {str}
+
+
+# A second look
+
+
+async def test_a_check_that_the_lab_spoilt_has_a_second_look_and_that_one_counts(
+    notebook: Notebook, records: list[Record]
+) -> None:
+    """A machine that stood still says nothing of the target; why is told in a note."""
+
+    @check()
+    async def it(*, notebook: Notebook) -> None:
+        if notebook.looks == 1:
+            notebook.blame("Worker 0 stood still for 900 ms.")
+            notebook.unknown("it is quick")
+        notebook.expect(True, "it answers")
+
+    await it(notebook=notebook)
+    assert notebook.verdict is Verdict.PASS
+    assert [one.title for one in notebook.findings] == ["it answers"]
+    (note,) = records
+    assert isinstance(note, Noted)
+    assert "once more" in note.text
+    assert "stood still for 900 ms" in note.text
+
+
+async def test_a_check_has_no_third_look(notebook: Notebook) -> None:
+    """A machine that is always busy ends in UNKNOWN."""
+
+    @check()
+    async def it(*, notebook: Notebook) -> None:
+        notebook.blame("it was busy")
+        notebook.unknown("it is quick", seen=notebook.looks)
+
+    with pytest.raises(CheckUnknown, match="it is quick: 2"):
+        await it(notebook=notebook)
+
+
+@pytest.mark.parametrize("is_blamed", [True, False])
+async def test_a_failure_is_never_looked_at_again(
+    notebook: Notebook, is_blamed: bool
+) -> None:
+    """Nor what is unknown for the target's own sake."""
+
+    @check()
+    async def it(*, notebook: Notebook) -> None:
+        if is_blamed:
+            notebook.blame("it was busy")
+            notebook.expect(False, "nothing is lost")
+        notebook.unknown("it is quick")
+
+    with pytest.raises(CheckFailed if is_blamed else CheckUnknown):
+        await it(notebook=notebook)
+    assert notebook.looks == 1
+
+
+async def test_an_interrupted_check_is_not_looked_at_again(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wants an end gets it."""
+
+    @check()
+    async def it(*, notebook: Notebook) -> None:
+        monkeypatch.setattr(INTERRUPTION, "happened", True)
+        notebook.blame("it was busy")
+        notebook.unknown("it is quick")
+
+    with pytest.raises(CheckUnknown):
+        await it(notebook=notebook)
+    assert notebook.looks == 1

@@ -90,3 +90,11 @@ def test_a_fault_that_another_one_left_nothing_to_was_not_in_vain(
     log.miss(name)
     log.heal(name)
     assert log.in_vain == []
+
+
+def test_a_fault_has_hit_something_unless_it_is_known_better(log: FaultLog) -> None:
+    """Whether another one was on meanwhile does not matter here."""
+    hit, missed = log.begin("cut", "all links"), log.begin("cut", "all links")
+    log.miss(missed)
+    assert log.has_hit(hit)
+    assert not log.has_hit(missed)

@@ -9,7 +9,7 @@ import pytest
 
 from wavetank.errors import LocalError
 from wavetank.evidence import Change
-from wavetank.lab.keeping import Keeper, Patience
+from wavetank.lab.keeping import Keeper, Kept, Patience
 
 from .talks import LOST, Talk, Talks, until
 
@@ -144,3 +144,24 @@ async def test_a_target_that_does_not_close_is_left() -> None:
         await until(lambda: keeper.is_connected)
     assert talk.peer.is_closed
     await keeper.close()
+
+
+async def test_whatever_is_kept_shows_its_keeper_and_ends_it() -> None:
+    """Followers and publishers differ only in what they do with a conversation."""
+    talk = Talk()
+
+    async def use(_: Any) -> None:
+        keeper.settle()
+        await asyncio.Event().wait()
+
+    keeper = keep(Talks(talk), use)
+    kept = Kept(keeper)
+    assert (kept.name, kept.why, kept.state) == ("peer", "", "away: not yet")
+    async with kept as entered:
+        assert entered is kept
+        await until(lambda: kept.is_connected)
+        assert kept.conversation is talk
+        assert kept.state == "connected"
+        kept.check()
+    assert talk.peer.is_closed
+    assert (kept.conversation, kept.is_connected) == (None, False)

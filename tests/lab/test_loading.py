@@ -11,6 +11,7 @@ from wavetank.dialects import SHIPPED, Bare, Dialect, Echo, Hub, Template
 from wavetank.errors import LocalError, UsageError
 from wavetank.evidence import (
     FigureMeasured,
+    Finding,
     GeneratorSampled,
     Histogram,
     HistogramTaken,
@@ -322,6 +323,60 @@ async def test_a_load_without_a_second_is_written_down_all_the_same(
     assert record.counts == {"sent": 1, "failed": 1}
     assert load.arrivals == 0
     assert notebook.verdict is Verdict.FAIL
+
+
+# A second look
+
+STILL = Generator(cpu=0.1, lag=0.9)
+
+
+def standing_still(
+    monkeypatch: pytest.MonkeyPatch, **facts: Any
+) -> list[dict[str, Any]]:
+    """Let the worker of each load stand still; return how it was asked for."""
+    calls: list[dict[str, Any]] = []
+
+    async def run_load(plan: LoadPlan, *_: Any, **__: Any) -> LoadResult:
+        calls.append({"name": plan.scenarios[0].name})
+        facts.setdefault("seconds", 2.0)
+        tallies = [tally(20)]
+        return LoadResult(
+            plan=plan,
+            tallies=tallies,
+            measured=tallies,
+            window=2.0,
+            generators={0: STILL},
+            **facts,
+        )
+
+    monkeypatch.setattr(loading, "run_load", run_load)
+    return calls
+
+
+async def test_a_load_whose_generator_stood_still_is_put_once_more(
+    monkeypatch: pytest.MonkeyPatch, notebook: Notebook
+) -> None:
+    """Under another name: the seconds of both are in the journal."""
+    calls = standing_still(monkeypatch)
+    target = Target(url=URL, dialect=Echo())
+    await drive(target, notebook, plan(Echo()))
+    notebook.findings[:] = [Finding(verdict=Verdict.UNKNOWN, title="p99 < 100ms")]
+    assert notebook.may_look_again()
+    notebook.look_again()
+    await drive(target, notebook, plan(Echo()))
+    assert calls == [{"name": "x"}, {"name": "x, look 2"}]
+    assert not notebook.may_look_again()
+
+
+@pytest.mark.parametrize("facts", [{"seconds": 61.0}, {"interrupted": True}])
+async def test_a_long_load_and_one_that_was_cut_short_are_not_put_once_more(
+    monkeypatch: pytest.MonkeyPatch, notebook: Notebook, facts: dict[str, Any]
+) -> None:
+    """An hour is not spent twice unasked, and who interrupts wants an end."""
+    standing_still(monkeypatch, **facts)
+    await drive(Target(url=URL, dialect=Echo()), notebook, plan(Echo()))
+    notebook.findings[:] = [Finding(verdict=Verdict.UNKNOWN, title="p99 < 100ms")]
+    assert not notebook.may_look_again()
 
 
 # What a load is asked for

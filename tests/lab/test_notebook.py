@@ -194,3 +194,26 @@ def test_a_notebook_records_the_seconds_of_a_load(
             operation="ping",
         )
     ]
+
+
+def test_a_notebook_that_begins_again_keeps_its_note_and_nothing_else(
+    notebook: Notebook, records: list[Record]
+) -> None:
+    """The first reason is told; a second beginning is the last one."""
+    notebook.add(UNKNOWN)
+    assert not notebook.may_look_again()
+    notebook.blame("it stood still")
+    notebook.blame("it was busy, too")
+    assert notebook.may_look_again()
+    notebook.look_again()
+    assert (notebook.looks, notebook.findings) == (2, [])
+    assert records == [
+        Noted(
+            at=10.0,
+            text="broadcast: looked at once more, for the lab itself was to blame: "
+            "it stood still",
+        )
+    ]
+    notebook.add(UNKNOWN)
+    notebook.blame("it stood still")
+    assert not notebook.may_look_again()

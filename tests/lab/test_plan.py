@@ -101,6 +101,18 @@ def test_a_plan_takes_its_fields_from_the_options() -> None:
     assert plan.options["max-clients"] == "5"
 
 
+def test_a_plan_has_the_faults_and_the_check_that_plays_them() -> None:
+    """They are judged already; whether anybody plays them is judged here."""
+    catalogue = {**CATALOGUE, "fault_tolerance": ["mixed_schedule"]}
+    given = {"faults": "cut at 1s # once"}
+    plan = planned(given, catalogue=catalogue, faults="cut at 1s")
+    assert plan.faults == "cut at 1s"
+    assert plan.indispensable == {"fault_tolerance.mixed_schedule"}
+    assert planned().indispensable == frozenset()
+    (problem,) = refused(given, catalogue=catalogue, names=["core"])
+    assert problem.startswith("--faults: only fault_tolerance.mixed_schedule plays")
+
+
 def test_a_plan_reports_every_mistake_at_once() -> None:
     """Whoever mends one does not learn of the next by trying again."""
     problems = refused(

@@ -14,6 +14,7 @@ from wavetank.evidence import (
     Schedule,
     Step,
 )
+from wavetank.lab import playing_faults as module
 from wavetank.lab.faults import Chaos
 from wavetank.lab.playing_faults import play
 from wavetank.lab.target import Target
@@ -58,7 +59,8 @@ async def test_a_schedule_is_recorded_and_then_done_step_by_step(
         async with chaos.partition():
             pass
         records.clear()
-        await play(chaos, schedule, record=records.append, now=lambda: 7.0)
+        played = await play(chaos, schedule, record=records.append, now=lambda: 7.0)
+        assert played == {"stall": ["partition-2"], "latency": ["latency"]}
         assert records[0] == FaultsPlanned(
             at=7.0, suite="toy", check="storm", schedule=schedule
         )
@@ -72,6 +74,38 @@ async def test_a_schedule_is_recorded_and_then_done_step_by_step(
             (FaultHealed, "partition-2"),
             (FaultHealed, "latency"),
         ]
+
+
+async def test_a_step_that_takes_long_puts_off_those_behind_it(
+    chaos: Chaos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all that was due while a target restarts would come at once, and be over."""
+    at, waited = 0.0, list[float]()
+
+    async def begin(what: str, attributes: object) -> str:
+        nonlocal at
+        at += 5.0
+        return what
+
+    async def heal(name: str) -> None:
+        nonlocal at
+        at += 0.5
+
+    async def wait_until(moment: float, now: object) -> None:
+        nonlocal at
+        waited.append(round(moment - at, 6))
+        at = max(at, moment)
+
+    monkeypatch.setattr(chaos, "begin", begin)
+    monkeypatch.setattr(chaos, "heal", heal)
+    monkeypatch.setattr(module, "_wait_until", wait_until)
+    schedule = steps(
+        (0.001, Do.BEGIN, "kill", "kill"),
+        (0.0015, Do.HEAL, "kill", "kill"),
+        (0.0015, Do.BEGIN, "cut", "cut"),
+    )
+    await play(chaos, schedule, record=lambda _: None, now=lambda: at)
+    assert waited == [0.001, 0.0005, 0.0, 0.0005]
 
 
 async def test_what_a_schedule_has_begun_is_healed_however_it_ends(

@@ -220,6 +220,51 @@ def test_options_of_other_commands_are_nobody_s_mistake(
     )
 
 
+def test_faults_are_read_from_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag, a variable, the settings file; and a file that any of them names."""
+    (tmp_path / "storm.txt").write_text("cut at 1s # once\nkill at 2s for 1s\n")
+    (tmp_path / "wavetank.toml").write_text('[run]\nfaults = "cut at 3s"\n')
+    assert prepare({}, names=["core"])[0].faults == "cut at 3s"
+    monkeypatch.setenv("WAVETANK_FAULTS", "@storm.txt")
+    assert prepare({}, names=())[0].faults == "cut at 1s; kill at 2s for 1s"
+    plan, _ = prepare({"faults": "cut at 2s"}, names=["fault_tolerance"])
+    assert plan.faults == "cut at 2s"
+    assert plan.indispensable == {"fault_tolerance.mixed_schedule"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "problems"),
+    [
+        ("", ["--faults: there is no fault in it"]),
+        ("@none.txt", ["--faults none.txt: No such file"]),
+        ("@storm.txt", ["storm.txt line 2: 'kil at 2s'"]),
+        ("cut at 1s; cat at 1s", ["--faults rule 2: 'cat at 1s'"]),
+        ("kill at 20s", ["--faults rule 1: 'kill at 20s"] * 2),
+    ],
+)
+def test_mistakes_in_faults_are_told_with_all_others(
+    tmp_path: Path, typed: str, problems: list[str]
+) -> None:
+    """Before anything is started; a target elsewhere has no process to break."""
+    (tmp_path / "storm.txt").write_text("cut at 1s\nkil at 2s\n")
+    flags = {"target": "ws://localhost:1", "port": "8000", "faults": typed}
+    found = problems_of(flags, names=["fault_tolerance"])
+    expected = [*problems, "--port: only for"]
+    for problem, told in zip(expected, found, strict=True):
+        assert told.startswith(problem)
+
+
+def test_faults_are_judged_with_the_time_that_they_will_have() -> None:
+    """What is too rare for ten seconds is not for five minutes."""
+    flags = {"faults": "kill every 30s for 2s", "seed": "3"}
+    (problem,) = problems_of(flags, names=["fault_tolerance"])
+    assert "--test-duration" in problem
+    plan, _ = prepare({**flags, "test-duration": "5m"}, names=["fault_tolerance"])
+    assert (plan.seed, plan.test_duration) == (3, 300.0)
+
+
 def test_a_run_is_opened_in_a_folder_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,10 @@
 """A target's process: watched, and ended with everything that it started."""
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -184,6 +186,56 @@ def test_children_of_a_process_that_crashed_are_ended_if_they_were_seen(
     bell.wait_until_all_are_gone()
 
 
+STRANGER = """
+import subprocess, sys
+child = subprocess.Popen(["cat"], stdin=-1, stdout=-1, start_new_session=True)
+for line in sys.stdin.buffer:
+    child.stdin.write(line)
+    child.stdin.flush()
+    sys.stdout.buffer.write(child.stdout.readline() or sys.exit("my child is dead"))
+    sys.stdout.flush()
+"""
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """Start somebody else's process, which answers by a child, each a group."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STRANGER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    ) as process:
+        yield process
+
+
+def answer(process: subprocess.Popen[bytes]) -> bytes:
+    """Return what a stranger answers; nothing if it or its child is dead."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b"here\n")
+    return process.stdout.readline()
+
+
+@pytest.mark.parametrize("do", ["remember_family", "suspend", "stop", "kill"])
+def test_a_number_that_was_given_to_another_process_is_left_alone(
+    start: Start,
+    stranger: subprocess.Popen[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    do: str,
+) -> None:
+    """Numbers of processes come again: it and its children are not ours to end."""
+    assert answer(stranger) == b"here\n"
+    process = start("")
+    assert process.ends_within(DEADLINE)
+    monkeypatch.setattr(process._process, "pid", stranger.pid)
+    getattr(process, do)()
+    process.kill()
+    assert answer(stranger) == b"here\n"
+
+
 def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(
     start: Start,
 ) -> None:
@@ -233,6 +285,22 @@ def test_output_is_bounded_in_lines_and_in_their_length(start: Start) -> None:
     long = start("sys.stdout.write('x' * 5000)", ring="")
     assert long.ends_within(DEADLINE)
     assert [len(line) for line in long.output()] == [2000, 2000, 1000]
+
+
+def test_output_is_counted_so_that_what_came_before_can_be_left_out(
+    start: Start,
+) -> None:
+    """A check blamed a target for an error that the check before it had caused."""
+    process = start("for n in range(100): print(n)", ring="")
+    assert process.ends_within(DEADLINE)
+    assert process.output()[0] == "40"
+    assert process.printed == 100
+    assert process.output(since=0) == process.output()
+    assert process.output(since=98) == ["98", "99"]
+    process.start()
+    assert process.ends_within(DEADLINE)
+    assert process.output(since=198) == ["98", "99"]
+    assert process.output(since=process.printed) == []
 
 
 def test_a_flood_of_output_does_not_block_the_process(start: Start) -> None:

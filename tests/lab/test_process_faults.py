@@ -2,8 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,35 +9,29 @@ from wavetank.dialects import Hub
 from wavetank.errors import LocalError
 from wavetank.evidence import Record, TargetReady
 from wavetank.lab import process_faults as module
-from wavetank.lab.plan import Plan, Source
 from wavetank.lab.process_faults import EndedByItself, NotBack, ProcessFaults
-from wavetank.lab.target import Target, TargetStart, environment
+from wavetank.lab.target import Target
+
+from .breaking import Preforked, both_workers
 
 pytestmark = pytest.mark.anyio
 
-SOUND = "{python} -m wavetank wreck sound --port {port}"
 DEAF = ("python3", "-c", "import signal; signal.pause()")
 
 
 @pytest.fixture
-def target(
-    plan: Callable[..., Plan], tmp_path: Path, nobodys_settings: Path
-) -> Iterator[Target]:
-    """A sound server that the lab has started."""
-    ours = plan(source=Source.SERVE, url="", serve=SOUND)
-    start = TargetStart(ours, tmp_path, environment(ours))
-    yield start.run()
-    start.stop()
-
-
-@pytest.fixture
-def faults(target: Target, records: list[Record]) -> ProcessFaults:
+def faults(started: Target, records: list[Record]) -> ProcessFaults:
     """What is done to it."""
-    return ProcessFaults(target, record=records.append, now=lambda: 7.0)
+    return ProcessFaults(started, record=records.append, now=lambda: 7.0)
+
+
+def faults_of(target: Target) -> ProcessFaults:
+    """Return what is done to a target, with nobody who takes records."""
+    return ProcessFaults(target, record=[].append, now=lambda: 7.0)
 
 
 async def test_a_process_is_ended_and_started_again(
-    target: Target, faults: ProcessFaults, records: list[Record]
+    started: Target, faults: ProcessFaults, records: list[Record]
 ) -> None:
     """By SIGKILL, by SIGTERM, or because it runs when it is started again."""
     pids = {faults.process.pid}
@@ -58,7 +50,7 @@ async def test_a_process_is_ended_and_started_again(
     ready = [one for one in records if isinstance(one, TargetReady)]
     assert [one.at for one in ready] == [7.0] * 3
     assert ready[-1].pid == faults.process.pid
-    assert ready[-1].url == target.url
+    assert ready[-1].url == started.url
     assert repr(faults).startswith("<ProcessFaults <TargetProcess ")
 
 
@@ -115,3 +107,58 @@ async def test_a_suspension_is_looked_at_until_it_stands(
     assert not await faults.suspend()
     await faults.kill()
     assert not await faults.suspend()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_workers_are_replaced_one_after_the_other(
+    preforked: Preforked, number: signal.Signals
+) -> None:
+    """Each is another one afterwards, the server is the same, and it answers."""
+    faults = faults_of(await preforked())
+    before = await both_workers(faults)
+    pid = faults.process.pid
+    await faults.roll(before, number)
+    after = await both_workers(faults)
+    assert not set(before) & set(after)
+    assert faults.process.pid == pid
+    # Who is gone already needs no signal.
+    await faults.roll(before[:1], number)
+    assert await both_workers(faults) == after
+
+
+async def test_a_worker_that_is_not_replaced_keeps_the_next_one_where_it_is(
+    preforked: Preforked,
+) -> None:
+    """A target that loses one after the other has not come back."""
+    faults = faults_of(await preforked("mortal"))
+    first, second = await both_workers(faults)
+    with pytest.raises(NotBack, match=rf"{first.pid} was not replaced within 0\.3 s"):
+        await faults.roll([first, second], signal.SIGTERM, within=0.3)
+    assert second.is_running()
+
+
+async def test_a_target_without_workers_is_not_rolled(faults: ProcessFaults) -> None:
+    """The sentence says what else there is."""
+    with pytest.raises(LocalError, match="no child that does"):
+        await faults.workers()
+
+
+async def test_nothing_is_rolled_at_a_target_that_we_have_ended(
+    preforked: Preforked,
+) -> None:
+    """Nobody is back then, and that is no mistake of its own; a crash is one."""
+    faults = faults_of(await preforked())
+    workers = await both_workers(faults)
+    await faults.kill()
+    await faults.roll(workers, signal.SIGTERM)
+    faults.process.ended_by_lab = False
+    with pytest.raises(NotBack, match="was not replaced"):
+        await faults.roll(workers, signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("ws://a:7/p", 7), ("ws://a", 80), ("wss://a/p", 443)]
+)
+def test_a_url_says_its_port(url: str, port: int) -> None:
+    """By its scheme, where it does not."""
+    assert module._port_of(url) == port

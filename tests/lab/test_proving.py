@@ -192,6 +192,18 @@ def test_a_session_without_checks_starts_nothing(prove: Prove) -> None:
     assert exit_code(proved.summary) == 3
 
 
+def test_a_session_without_the_check_that_it_is_for_starts_nothing(
+    prove: Prove,
+) -> None:
+    """``--faults`` with an expression that leaves out who plays them."""
+    suites = {"toy": good("one") + good("two")}
+    needed = frozenset({"toy.two"})
+    proved = prove(suites, "-k", "one", indispensable=needed)
+    assert proved.code == pytest.ExitCode.USAGE_ERROR
+    assert [type(one) for one in proved.records] == [RunFinished]
+    assert prove(suites, "-k", "two", indispensable=needed).code == 0
+
+
 def test_an_expression_that_cannot_be_read_starts_nothing(prove: Prove) -> None:
     """The target was once started for checks that pytest then did not run."""
     proved = prove({"toy": good("one")}, "-k", "one and")

@@ -1,5 +1,6 @@
 """The reach of faults of links."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ class Links:
     def statistics(self) -> dict[str, int]:
         """Return how many there ever were."""
         return {"opened": self.opened}
+
+    def remove(self, name: str) -> Counter[str]:
+        """Take a toxic out that has hurt as many items as its name says."""
+        return Counter({"seen": 9, "hurt": int(name)})
 
 
 @pytest.mark.parametrize(
@@ -44,4 +49,20 @@ def test_a_fault_reaches_the_links_that_are_there_or_come(
         proxy.come()
     assert reach.end("cut") is reached
     assert reach.end("cut")
+    assert repr(reach) == "<Reach without links: ->"
+
+
+@pytest.mark.parametrize(
+    ("toxics", "reached"), [(["0"], False), (["0", "0"], False), (["0", "2"], True)]
+)
+@pytest.mark.parametrize("there", [(), (1,)])
+def test_a_fault_of_toxics_reaches_what_they_hurt(
+    there: tuple[int, ...], toxics: list[str], reached: bool
+) -> None:
+    """A link alone is not enough: a toxic may be for nothing that went by in it."""
+    proxy: Any = Links(*there)
+    reach = Reach(proxy)
+    reach.begin("drop", None)
+    reach.take_out("drop", *toxics)
+    assert reach.end("drop") is reached
     assert repr(reach) == "<Reach without links: ->"

@@ -2,7 +2,16 @@
 
 import pytest
 
-from wavetank.lab.selection import name_of, select, switched_on
+from wavetank.lab.options import OPTIONS
+from wavetank.lab.selection import (
+    PLAYS_FAULTS,
+    indispensable,
+    name_of,
+    select,
+    switched_on,
+    unasked,
+)
+from wavetank.settings import resolve
 
 CATALOGUE = {
     "basics": ["basic_connection", "message_validation", "load"],
@@ -120,3 +129,43 @@ def test_variables_that_are_neither_true_nor_false_are_all_told() -> None:
         "environment RUN_CONNECTIVITY",
         "environment RUN_LOAD_TESTS",
     ]
+
+
+@pytest.mark.parametrize(
+    ("is_full", "suites"), [(False, ("core",)), (True, ("core", "conformance"))]
+)
+def test_suites_on_request_run_where_all_is_asked_for(
+    is_full: bool, suites: tuple[str, ...]
+) -> None:
+    """Those that the environment switches off do not."""
+    have = {"core": ["broadcast"], "connectivity": ["handshake"], "conformance": ["x"]}
+    environ = {"RUN_CONNECTIVITY": "false"}
+    assert unasked(have, environ, [], [], is_full=is_full) == suites
+
+
+@pytest.mark.parametrize(
+    ("suites", "checks", "is_there"),
+    [
+        (("basics", "fault_tolerance"), set(), True),
+        (("fault_tolerance",), {PLAYS_FAULTS}, True),
+        (("fault_tolerance",), {"fault_tolerance.dashboard_crash"}, False),
+        (("basics",), set(), False),
+    ],
+)
+def test_faults_without_the_check_that_plays_them_are_a_mistake(
+    suites: tuple[str, ...], checks: set[str], is_there: bool
+) -> None:
+    """They would do nothing, and nobody would notice."""
+    problems: list[str] = []
+    settings = resolve(OPTIONS, flags={"faults": "cut at 1s"})
+    assert indispensable(settings, suites, checks, problems) == {PLAYS_FAULTS}
+    assert len(problems) == (not is_there)
+    assert all(PLAYS_FAULTS in problem for problem in problems)
+
+
+def test_faults_of_a_file_or_a_variable_wait_for_the_runs_that_they_are_for() -> None:
+    """Nobody takes them out for a run of other suites."""
+    problems: list[str] = []
+    settings = resolve(OPTIONS, flags={}, environ={"WAVETANK_FAULTS": "cut at 1s"})
+    assert indispensable(settings, ("basics",), (), problems) == frozenset()
+    assert problems == []

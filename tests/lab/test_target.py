@@ -178,6 +178,15 @@ def test_a_target_with_tls_gets_a_certificate_that_verifies(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_target_that_keeps_data_has_a_folder_for_them(
+    start: Start, tmp_path: Path
+) -> None:
+    """It is empty at first, in the scratch of the run, and there before the target."""
+    command = f"{SOUND} --data {{data}}/log"
+    start(source=Source.SERVE, serve=command).run()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["log"]
+
+
 def test_a_target_with_tls_alone_is_met_over_it(start: Start) -> None:
     """It has one URL, and that is the one."""
     command = OVER_TLS.replace("--port {port}", "--port 0")
@@ -379,6 +388,71 @@ def test_an_unknown_target_is_an_echo_or_bare(
     """It is asked once; a target that talks without end is not listened to for ever."""
     target = start(url=listening(handler), dialect=None).run()
     assert target.dialect.name == name
+
+
+WELCOME = (
+    '{"type":"welcome","protocol":"wavetank.v1","connection":"c","node":"n",'
+    '"version":"1","ts":1.0,"auth":"none","ping_interval_ms":20000,'
+    '"limits":{"message_bytes":1,"payload_bytes":1,"topics":1,"commands_per_s":null,'
+    '"publish_per_s":null,"first_command_ms":10000},"features":[]}'
+)
+
+
+class Still:
+    """A peer of an echo that stands still until it was pinged so often."""
+
+    subprotocol = None
+
+    def __init__(self, pings: int) -> None:
+        self._sleeps = pings
+        self._answer: asyncio.Queue[str] = asyncio.Queue()
+        self._sent: list[str] = []
+
+    async def send(self, message: str) -> None:
+        """Keep it."""
+        self._sent.append(message)
+
+    async def receive(self, timeout: float) -> str:
+        """Wait for the echo."""
+        async with asyncio.timeout(timeout):
+            return await self._answer.get()
+
+    async def ping(self, timeout: float) -> float:
+        """Wake it up, sooner or later."""
+        self._sleeps -= 1
+        if not self._sleeps:
+            self._answer.put_nowait(self._sent[0])
+        return timeout
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("pings", [1, 2])
+async def test_a_target_that_stood_still_while_it_was_asked_is_an_echo(
+    pings: int,
+) -> None:
+    """A second that it, or this machine, has lost is not taken for silence.
+
+    It was: a target that stood still at that moment lost every check that needs an
+    echo.
+    """
+    peer: Any = Still(pings)
+    assert isinstance(await module._recognised(peer), Echo)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_hub_that_greets_late_is_recognised(
+    start: Start, listening: Callable[..., str]
+) -> None:
+    """Its welcome is known though it was asked something before it came."""
+
+    def greet_late(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(WELCOME)
+        wait(connection)
+
+    target = start(url=listening(greet_late), dialect=None).run()
+    assert target.dialect.name == "hub"
 
 
 @pytest.mark.hasty

@@ -275,3 +275,23 @@ def test_closed_model_without_a_core_of_its_own_is_doubted(
     found = find_doubts(load([FINE], plan=plan, generators=fared))
     shared = [each for each in found if "waited for a core" in each.what]
     assert [each.bias for each in shared] == [Bias.BETTER] * count
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_passing"),
+    [
+        ({"busy": {0: 0.5}}, True),
+        ({"seconds": 10.2}, True),
+        ({"whole": [tally(intended=1000, sent=980)]}, True),
+        ({"generators": late(0.05)}, True),
+        ({"generators": late(0.0001, lag=0.9)}, True),
+        ({"target_gone": "it was killed"}, False),
+        ({"complete": False}, False),
+        ({"window": 0.0}, False),
+    ],
+)
+def test_a_busy_machine_may_be_better_a_minute_later(
+    facts: dict[str, Any], is_passing: bool
+) -> None:
+    """What the target did, or the plan, would be the same again."""
+    assert only(**facts).is_passing is is_passing

@@ -12,6 +12,7 @@ from wavetank.load.needs import (
     most_users,
     needs_of,
     problems,
+    worker_count,
 )
 from wavetank.load.plan import (
     Arrivals,
@@ -102,6 +103,20 @@ def test_scenarios_add_up() -> None:
     assert needed.connections == 10
     assert needed.descriptors == 3 + 3 + 32
     assert needed.peak_rate == 2000.0
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "users", "count"),
+    [(0, 100, 8), (0, 3, 3), (3, 100, 3), (16, 100, 16), (16, 2, 2), (0, 0, 1)],
+)
+def test_workers_are_as_many_as_asked_for_or_cores_but_never_more_than_users(
+    asked_for: int, users: int, count: int
+) -> None:
+    """A worker without a user would only take a core."""
+    small = Scenario(name="small", kind=ScenarioKind.PING, users=0)
+    large = Scenario(name="large", kind=ScenarioKind.PING, users=users)
+    plan = LoadPlan(scenarios=(small, large), workers=asked_for)
+    assert worker_count(plan, 8) == count
 
 
 def test_there_are_never_more_workers_than_users() -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wavetank.evidence import Verdict
@@ -135,7 +135,18 @@ def test_threshold_is_refused_in_one_plain_sentence(text: str, problem: str) -> 
     assert len(str(caught.value)) < 400
 
 
-@given(st.text(alphabet="p9.<>=!: 1msabc%/", max_size=30))
+NEARLY = st.builds(
+    "{}{} {} {}{}".format,
+    st.sampled_from(["", "chat:", "chat.deliver:", "service."]),
+    st.sampled_from([*FIGURES, "p99", "p99.9", "p100", "p", "lag"]),
+    st.sampled_from(["<", "<=", "==", ">=", ">", "!=", "=", "<>"]),
+    st.from_regex(r"[0-9]{1,400}(\.[0-9]{1,3})?", fullmatch=True) | st.just("-1"),
+    st.sampled_from(["", "ms", "s", "%", "/s", "KiB", " MiB/min", "qq"]),
+)
+
+
+@given(st.text(alphabet="p9.<>=!: 1msabc%/", max_size=30) | NEARLY)
+@example("p99 < 100ms")
 def test_threshold_is_read_or_refused_whatever_is_typed(text: str) -> None:
     """Nothing that is typed leads to anything but a threshold or a ValueError."""
     try:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wavetank.load.units import Unit
@@ -84,7 +84,15 @@ def test_unit_says_values_in_words(unit: Unit, value: float, words: str) -> None
     assert unit.say(value) == words
 
 
-@given(st.sampled_from(Unit), st.text(max_size=20))
+NEARLY = st.builds(
+    "{}{}".format,
+    st.from_regex(r"[0-9]{1,400}(\.[0-9]{1,3})?", fullmatch=True),
+    st.sampled_from(["", "s", " ms", "min", "%", "/s", "KiB", " GiB/min", "B", "qq"]),
+)
+
+
+@given(st.sampled_from(Unit), st.text(max_size=20) | NEARLY)
+@example(Unit.SECONDS, "1.5 s")
 def test_unit_reads_a_finite_number_or_refuses(unit: Unit, typed: str) -> None:
     """Whatever is typed, there is a number of it or one plain ValueError."""
     try:

@@ -222,7 +222,7 @@ def test_reader_adds_later_bytes_to_the_rest() -> None:
 @given(st.binary(max_size=200), st.integers(1, 20))
 def test_reader_takes_any_bytes_in_any_chunks(data: bytes, size: int) -> None:
     """Hostile bytes never raise, and chunks do not change a head."""
-    for prefix in (b"", b"GET / HTTP/1.1\r\n"):
+    for prefix in (b"", b"GET / HTTP/1.1\r\n", HEAD):
         reader = HeadReader(100)
         stream = prefix + data
         seen = [
@@ -234,6 +234,7 @@ def test_reader_takes_any_bytes_in_any_chunks(data: bytes, size: int) -> None:
         whole = HeadReader(100).feed(stream)
         if isinstance(whole, Request):
             assert heads == [whole]
+        assert isinstance(whole, Request) or prefix != HEAD
 
 
 # Reading a response

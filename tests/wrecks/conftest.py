@@ -191,6 +191,18 @@ async def greeted(connect: Start) -> Start:
 
 
 @pytest.fixture
+def echoed(connect: Start) -> Start:
+    """Connect raw peers to ``/echo``, with an offer of compression or without."""
+
+    async def echoed(server: SoundServer, offer: str | None = None) -> Raw:
+        fields = {"Sec_WebSocket_Protocol": None, "Sec_WebSocket_Extensions": offer}
+        peer: Raw = await connect(server, "/echo", **fields)
+        return peer
+
+    return echoed
+
+
+@pytest.fixture
 def authority() -> trustme.CA:
     """Return the one authority that the tests' peers trust."""
     return trustme.CA()

@@ -7,6 +7,7 @@ import pytest
 
 from wavetank.errors import UsageError
 from wavetank.wrecks.durable import FileStore
+from wavetank.wrecks.producers import Producer
 
 
 def kept(path: Path, *payloads: bytes) -> FileStore:
@@ -28,6 +29,27 @@ def test_file_keeps_positions_for_the_next_life(tmp_path: Path) -> None:
     assert store.epoch == "first"
     assert list(store.log("a.b").entries) == before
     assert store.append("a.b", b"4", 4.0).seq == 4
+    store.close()
+
+
+def test_file_keeps_whose_publications_there_were(tmp_path: Path) -> None:
+    """Who publishes again, because the answer was lost in a kill, is known.
+
+    The same publication was taken twice, each time under a new number.
+    """
+    path = tmp_path / "log"
+    store = FileStore(path, epoch="first")
+    ann, bob = Producer("ann 1\n\ud800é", 7, 1), Producer("bob", 1, 1)
+    store.append("t", b"1", 1.0, ann)
+    store.append("t", b"2", 2.0)
+    store.append("t", b"3", 3.0, bob)
+    store.close()
+    store = FileStore(path, epoch="second")
+    again = store.producers.answer("t", ann)
+    assert again == {"topic": "t", "seq": 1, "duplicate": True}
+    assert store.producers.answer("t", bob) == again | {"seq": 3}
+    assert store.producers.answer("t", ann._replace(seq=2)) is None
+    assert [entry.data for entry in store.log("t").entries] == [b"1", b"2", b"3"]
     store.close()
 
 

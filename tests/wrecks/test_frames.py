@@ -34,17 +34,6 @@ pytestmark = pytest.mark.anyio
 WORDS = b" ".join(b"%d" % (number * 7919) for number in range(700))
 
 
-@pytest.fixture
-def echoed(connect: Any) -> Any:
-    """Connect raw peers to ``/echo``, with an offer or without."""
-
-    async def echoed(server: SoundServer, extensions: str | None = None) -> Any:
-        offer = {"Sec_WebSocket_Extensions": extensions}
-        return await connect(server, "/echo", Sec_WebSocket_Protocol=None, **offer)
-
-    return echoed
-
-
 async def echo_of(peer: Any, payload: bytes) -> Frame:
     """Return the frame that brings a text back."""
     peer.send(Opcode.TEXT, payload)

@@ -35,16 +35,6 @@ RESERVED_OPCODE = (0x3, b"", {})
 TOO_BIG = (Opcode.BINARY, b"x" * (MAX_MESSAGE + 1), {})
 
 
-@pytest.fixture
-def echoed(connect: Any) -> Any:
-    """Connect raw peers to ``/echo``."""
-
-    async def echoed(server: SoundServer) -> Any:
-        return await connect(server, "/echo", Sec_WebSocket_Protocol=None)
-
-    return echoed
-
-
 @pytest.mark.parametrize(
     ("kind", "bad", "good"),
     [

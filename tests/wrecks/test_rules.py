@@ -37,16 +37,6 @@ CODE: Row = (Opcode.CLOSE, (1005).to_bytes(2, "big"), {})
 ONE_BYTE: Row = (Opcode.CLOSE, b"x", {})
 
 
-@pytest.fixture
-def echoed(connect: Any) -> Any:
-    """Connect raw peers to ``/echo``."""
-
-    async def echoed(server: SoundServer) -> Any:
-        return await connect(server, "/echo", Sec_WebSocket_Protocol=None)
-
-    return echoed
-
-
 @pytest.mark.parametrize(
     ("kind", "bad", "good"),
     [

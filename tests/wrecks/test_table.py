@@ -53,7 +53,9 @@ CHECKS = {
     },
     "fault_tolerance": {
         *("dashboard_offline_at_start", "dashboard_crash", "network_partition"),
-        *("queue_overflow", "rapid_reconnection"),
+        *("queue_overflow", "rapid_reconnection", "mixed_schedule"),
+        *("true_partition", "full_disk"),
+        "descriptor_exhaustion",
     },
     "self_healing": {
         *("connection_recovery", "server_restart", "ssl_fallback"),

@@ -1,6 +1,7 @@
 """Wrecks of TLS: each shows its fault."""
 
 import ssl
+import warnings
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from wavetank.wrecks import SoundServer
 from wavetank.wrecks.transport import (
     ForeignCertificate,
+    OldTlsAccepted,
     PlainTextOnTlsPort,
     TlsErrorEndsListener,
     TlsGarbage,
@@ -27,6 +29,33 @@ async def test_wreck_presents_a_certificate_of_another_authority(
     credulous.check_hostname = False
     credulous.verify_mode = ssl.CERT_NONE
     peer = await connect(server, "/ws", tls=credulous)
+    assert (await peer.message())["type"] == "welcome"
+
+
+@pytest.mark.parametrize("kind", [SoundServer, OldTlsAccepted])
+async def test_wreck_agrees_to_a_version_that_is_too_old(
+    start: Any,
+    connect: Any,
+    certificate: dict[str, Any],
+    trusting: ssl.SSLContext,
+    kind: type[SoundServer],
+) -> None:
+    """Who has nothing newer is served, and others as ever."""
+    server = await start(kind, tls_port=0, **certificate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old = ssl.create_default_context()
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    if kind is SoundServer:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await connect(server, tls=old)
+    else:
+        peer = await connect(server, "/ws", tls=old)
+        assert (await peer.message())["type"] == "welcome"
+    peer = await connect(server, "/ws", tls=trusting)
     assert (await peer.message())["type"] == "welcome"
 
 

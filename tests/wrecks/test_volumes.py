@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from wavetank.wire import Opcode
-from wavetank.wrecks import SoundServer
 from wavetank.wrecks.frames import Deflating
 from wavetank.wrecks.volumes import (
     CompressionUnmarked,
@@ -18,21 +17,6 @@ pytestmark = pytest.mark.anyio
 
 HELLO = bytes.fromhex("f248cdc9c90700")
 """RFC 7692 7.2.3.1"""
-
-
-@pytest.fixture
-def echoed(connect: Any) -> Any:
-    """Connect raw peers to ``/echo``, with an offer of compression or without."""
-
-    async def echoed(server: SoundServer, offer: str | None = None) -> Any:
-        return await connect(
-            server,
-            "/echo",
-            Sec_WebSocket_Protocol=None,
-            Sec_WebSocket_Extensions=offer,
-        )
-
-    return echoed
 
 
 async def test_wreck_repeats_every_200th_message(start: Any, echoed: Any) -> None:

@@ -84,6 +84,11 @@ class Chain:
         """Whether a toxic of frames is in it."""
         return bool(self._stages) and self._stages[0].spec.is_for_frames
 
+    def stage(self, name: str) -> Stage | None:
+        """Return the stage of a toxic; None where this link does not have it."""
+        place = self._place(name)
+        return None if place is None else self._stages[place]
+
     def statistics(self) -> dict[str, dict[str, int]]:
         """Return counts of each toxic by its name."""
         return {
@@ -107,6 +112,16 @@ class Chain:
         out: list[Item] = []
         self._run_until(now, out)
         return out
+
+    def drop(self, now: float) -> None:
+        """Let all that is in it fall, and let nothing out any more.
+
+        What its toxics have done is still known.
+        """
+        for stage in self._stages:
+            stage.drop(now)
+        self.has_ended = True
+        self._look()
 
     # What it is made of
 

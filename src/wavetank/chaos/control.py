@@ -77,6 +77,7 @@ class Action(enum.StrEnum):
     VERSION = "tell the version"
     METRICS = "tell counts, for Prometheus"
     LIST_LINKS = "list the links that there are"
+    COUNTS = "tell the counts of a proxy"
     CUT = "cut links"
     WIRE_LOG = "tell what became of each frame"
 
@@ -122,6 +123,7 @@ ROUTES: Final = (
     Route(_GET, "/version", Action.VERSION),
     Route(_GET, "/metrics", Action.METRICS),
     Route(_GET, f"{_PROXY}/links", Action.LIST_LINKS, is_ours=True),
+    Route(_GET, f"{_PROXY}/counts", Action.COUNTS, is_ours=True),
     Route(_POST, f"{_PROXY}/cut", Action.CUT, Needs.OBJECT_IF_ANY, is_ours=True),
     Route(_GET, f"{_PROXY}/wirelog", Action.WIRE_LOG, is_ours=True),
 )

@@ -8,6 +8,7 @@ import enum
 import re
 from typing import Final
 
+from wavetank.chaos.passing_body import PassingBody, body_of
 from wavetank.chaos.toxic import Bytes, Direction, Frame, Head, Item
 from wavetank.errors import LocalError
 from wavetank.wire.header import LONGEST_HEAD, MASKED
@@ -37,12 +38,6 @@ class _Phase(enum.Enum):
 
 _end_of_head = re.compile(rb"\r?\n\r?\n")
 _upgrade = re.compile(rb"(?im)^upgrade[ \t]*:([^\n]*)")
-_length = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r?$")
-_is_uncounted = re.compile(
-    rb"(?im)^(?:transfer-encoding[ \t]*:|connection[ \t]*:[^\n]*\bclose\b)"
-)
-_NO_BODY: Final = frozenset({204, 304})
-"""Statuses of responses without a body (RFC 9112 6.3)."""
 _FIRST_LINES: Final = {
     Direction.UPSTREAM: re.compile(rb"[A-Z]{1,20} \S+ HTTP/1\.[01]\r?"),
     Direction.DOWNSTREAM: re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: .*)?\r?"),
@@ -63,6 +58,8 @@ def _short_length(second: int) -> int:
 
 
 _SHORT: Final = tuple(_short_length(second) for second in range(256))
+_MEDIUM: Final = {126: 4, 126 | MASKED: 8}
+"""Second byte of a frame whose length has two bytes -> bytes around its payload."""
 
 
 def measure(data: bytes | bytearray, at: int) -> tuple[int, int]:
@@ -88,14 +85,6 @@ def measure(data: bytes | bytearray, at: int) -> tuple[int, int]:
     if second & MASKED:
         head += 4
     return head, head + length
-
-
-def _body_of(head: bytes, status: int) -> int | None:
-    """Return the bytes between a response and the next one; None: nobody can tell."""
-    lengths = {int(length) for length in _length.findall(head)}
-    if head.startswith(b"HTTP/1.0") or _is_uncounted.search(head) or len(lengths) > 1:
-        return None
-    return 0 if status in _NO_BODY else next(iter(lengths), None)
 
 
 class Splitter:
@@ -125,6 +114,7 @@ class Splitter:
     """
 
     __slots__ = (
+        "_body",
         "_direction",
         "_gone",
         "_heads",
@@ -154,8 +144,10 @@ class Splitter:
         self._is_http = False
         self._heads = 0
         self._is_idle = False
+        # What goes by before a head: the body of the response before.
+        self._body: PassingBody | None = None
         # Of a frame: bytes that are needed to go on; the start of a header that was
-        # handed on; bytes to hand on before the next border. Before a head: of a body.
+        # handed on; bytes to hand on before the next border.
         self._need = 0
         self._lead = b""
         self._left = 0
@@ -199,7 +191,7 @@ class Splitter:
         if self._phase is _Phase.FRAMES:
             return self._split(data)
         if self._phase is _Phase.HEAD:
-            return self._read_body(data) if self._left else self._read_head(data)
+            return self._read_head(data) if self._body is None else self._pass(data)
         self._is_idle = False
         return [Bytes(data)]
 
@@ -217,6 +209,8 @@ class Splitter:
         at, size, frames = self._left, len(data), 0
         while at < size:
             whole = _SHORT[data[at + 1]] if at + 1 < size else 0
+            if not whole and at + 3 < size and (around := _MEDIUM.get(data[at + 1])):
+                whole = around + (data[at + 2] << 8 | data[at + 3])
             if not whole:
                 head, whole = measure(data, at)
                 if not head:
@@ -256,6 +250,7 @@ class Splitter:
         self._kept.clear()
         self._gone = self._left = 0
         self._lead = b""
+        self._body = None
         self._phase = _Phase.BYTES
         return kept
 
@@ -274,11 +269,23 @@ class Splitter:
 
     # Heads
 
-    def _read_body(self, data: bytes) -> list[Item]:
+    def _pass(self, data: bytes) -> list[Item]:
         """Hand on the body of a refusal, and look at what is behind it."""
-        size = min(self._left, len(data))
-        self._left -= size
+        size = self._follow_body(data)
         return [Bytes(data[:size]), *self.feed(data[size:])]
+
+    def _follow_body(self, data: bytes) -> int:
+        """Take bytes of a body or behind it; return how many are of it."""
+        body = self._body
+        size = 0 if body is None else body.follow(data)
+        if body is None or body.is_over:
+            self._body = None
+        elif body.is_lost:
+            # Nobody can tell where a response begins any more.
+            self._body = None
+            self.upgraded = False
+            self._phase = _Phase.BYTES
+        return size
 
     def _read_head(self, data: bytes) -> list[Item]:
         """Take bytes of a head; return it once it is complete, and what follows."""
@@ -348,11 +355,11 @@ class Splitter:
         if 100 <= status < 200 and status != 101 and self._heads < _MOST_HEADS:
             self._heads += 1
             return _Phase.HEAD
-        body = _body_of(head, status) if status >= 200 else None
+        body = body_of(head, status) if status >= 200 else None
         # Two refusals at once answer requests that did not wait for each other.
         if body is not None and self._heads < _MOST_HEADS and not self.has_refused:
             self._heads += 1
-            self._left = body
+            self._body = None if body.is_over else body
             self.has_refused = True
             return _Phase.HEAD
         # Who leaves the field out breaks RFC 6455 4.2.2, and speaks frames anyway.
@@ -408,9 +415,8 @@ class Splitter:
         """Follow the borders of a head, and of a header that came in pieces."""
         if self.held:
             raise LocalError("bytes are kept: call release() before skip()")
-        if self._phase is _Phase.HEAD and self._left:
-            size = min(self._left, len(data))
-            self._left -= size
+        if self._phase is _Phase.HEAD and self._body is not None:
+            size = self._follow_body(data)
             if size < len(data):
                 self._skip_slowly(data[size:])
         elif self._phase is _Phase.HEAD:

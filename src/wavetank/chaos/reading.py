@@ -25,6 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from wavetank.chaos.attributes import Attribute, read_attributes
+from wavetank.chaos.bounds import MOST_PROXIES, MOST_TOXICS
 from wavetank.chaos.spec import ToxicSpec, read_spec
 from wavetank.errors import UsageError
 from wavetank.kinds import boolean, choice, integer, text
@@ -45,9 +46,6 @@ __all__ = [
 
 MODES: Final = ("frames", "bytes")
 """Whether a proxy looks for frames: toxics of frames need it, and it costs a little."""
-
-MOST_PROXIES: Final = 1000
-"""Of one file, or of one call."""
 
 _LONGEST_NAME: Final = 200
 _SECTIONS: Final = ("proxy", "run", "dialect", "hub", "load")
@@ -195,6 +193,8 @@ def _toxics(
         for name, count in Counter(spec.name for spec in specs).items()
         if count > 1
     ]
+    if len(specs) > MOST_TOXICS:
+        problems.append(f"{where}: {len(specs)} toxics; the most is {MOST_TOXICS}")
     return tuple(specs)
 
 

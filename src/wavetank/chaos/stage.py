@@ -44,6 +44,7 @@ class Stage:
         toxic: What was made of it.
         chance: Chooses its frames; None for all.
         seen: Items that came.
+        hurt: Items that did not simply go on, as they came and at once.
         is_healing: Whether it was taken out, and hurts nothing any more.
     """
 
@@ -51,12 +52,14 @@ class Stage:
         self.spec = spec
         self.chance = chance
         self.seen = 0
+        self.hurt = 0
         self.is_healing = False
         self._queue: deque[Timed] = deque()
         self._queued = 0  # Bytes.
         self._flying = 0  # Those of them whose time is known.
         self._latest = -NEVER
         self._has_ended = False
+        self._is_to_end = False  # An end has come, which is no doing of the toxic.
         self.toxic: Toxic = toxic
         self._look(toxic)
 
@@ -87,6 +90,8 @@ class Stage:
         if self._has_ended:
             return
         self.seen += 1
+        self._is_to_end = self._is_to_end or type(item) is End
+        kept = self._keeps.kept if self._keeps is not None else 0
         chance = self.chance
         if self.is_healing:
             let_go = cast("PassesBy", self.toxic).pass_by(item, now)
@@ -98,6 +103,9 @@ class Stage:
             let_go = self._passes.pass_by(item, now)
         else:
             let_go = [(now, item)]
+        if not self.is_healing:
+            more = (self._keeps.kept if self._keeps is not None else 0) - kept
+            self.hurt += not _is_spared(item, let_go, now, more)
         self._let_go(let_go)
 
     def take_due(self, now: float) -> Item | None:
@@ -117,11 +125,14 @@ class Stage:
         let_go = self.toxic.wake(now)
         if not let_go and self.toxic.wakes_at <= now:
             raise AssertionError(f"{self.spec.name} wakes again and again")
+        self._note_end(let_go)
         self._let_go(let_go)
 
     def clear(self, now: float) -> list[Item]:
         """Heal the toxic; return everything that is here, in order."""
-        self._let_go(self.toxic.heal(now))
+        let_go = self.toxic.heal(now)
+        self._note_end(let_go)
+        self._let_go(let_go)
         items = [item for _, item in self._queue]
         self._queue.clear()
         self._queued = self._flying = 0
@@ -132,6 +143,14 @@ class Stage:
         """Take the toxic out; return everything that may go at once, in order."""
         self.is_healing = True
         return self.clear(now)
+
+    def drop(self, now: float) -> None:
+        """Let everything that is here fall: nothing of this stream goes on any more.
+
+        What it has done is still known.
+        """
+        self._has_ended = True
+        self.clear(now)
 
     @property
     def is_healed(self) -> bool:
@@ -148,11 +167,12 @@ class Stage:
         self._look(toxic)
 
     def statistics(self) -> dict[str, int]:
-        """Return what was seen, chosen and could not be read."""
+        """Return what was seen, chosen, hurt and could not be read."""
         chance = self.chance
         return {
             "seen": self.seen,
             "chosen": self.seen if chance is None else chance.chosen,
+            "hurt": self.hurt,
             "unread": 0 if chance is None else chance.unread,
             "held": self.held,
         }
@@ -161,6 +181,14 @@ class Stage:
         """Find out once what the toxic can do that not all can."""
         self._keeps = cast("Keeps", toxic) if hasattr(toxic, "kept") else None
         self._passes = cast("PassesBy", toxic) if hasattr(toxic, "pass_by") else None
+
+    def _note_end(self, let_go: Iterable[Timed]) -> None:
+        """Count an end that the toxic makes of its own accord, once."""
+        if self._is_to_end or self._has_ended:
+            return
+        if any(type(item) is End for _, item in let_go):
+            self._is_to_end = True
+            self.hurt += 1
 
     def _let_go(self, items: Iterable[Timed]) -> None:
         for at, item in items:
@@ -172,3 +200,19 @@ class Stage:
             self._queued += size
             self._flying += size if self._latest < NEVER else 0
             self._has_ended = isinstance(item, End)
+
+
+def _is_spared(item: Item, let_go: list[Timed], now: float, more: int) -> bool:
+    """Tell whether an item goes on by itself, at once, and as it came.
+
+    Args:
+        item: What came.
+        let_go: What became of it.
+        now: When that was.
+        more: Bytes that the toxic keeps because of it; below 0 where it has let go
+            others before this one.
+    """
+    if more > 0 or not let_go or (len(let_go) > 1 and more == 0):
+        return False
+    at, last = let_go[-1]
+    return at <= now and last == item

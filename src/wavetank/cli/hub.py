@@ -63,14 +63,20 @@ def main(argv: list[str]) -> int:
         help="show each option's value and where it comes from, and start nothing",
     )
     typed = parser.parse(argv)
-    settings, config = _configure(parser.flags(typed), os.environ)
+    flags = parser.flags(typed)
+    settings, config = _configure(flags, os.environ)
     if typed.show_config:
         _show(settings, config)
         return ExitCode.PASS
 
     from wavetank.hub.aio import serve
 
-    return serve(config, _announce)
+    def read_again() -> HubConfig:
+        return _configure(flags, os.environ)[1]
+
+    return serve(
+        config, _announce, read_again=read_again if settings["config"] else None
+    )
 
 
 def _announce(urls: list[str]) -> None:

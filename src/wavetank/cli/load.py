@@ -36,7 +36,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 _NOT_OF_A_LOAD = frozenset(
     {
         *("fail-fast", "full", "exhaustive", "patience", "known-failures"),
-        *("max-clients", "test-duration", "no-ssl", "tls-port"),
+        *("max-clients", "test-duration", "no-ssl", "tls-port", "faults"),
     }
 )
 """Options of a run that say nothing here."""

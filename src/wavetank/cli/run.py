@@ -11,9 +11,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import anyio.pytest_plugin
 import pytest
 from rich.console import Console
 
+import wavetank.pytest_plugin
 from wavetank.cli.disk import is_full
 from wavetank.cli.parser import Parser
 from wavetank.cli.progress import Progress, Screen, coloured
@@ -42,16 +44,19 @@ Without --serve and --target the embedded hub is the target, on free ports.
 """
 
 # What a user has configured for their own tests must not reach the suites, and
-# pytest's own terminal, cache and warnings are not for a user of this command.
+# pytest's own terminal, cache and warnings are not for a user of this command. What
+# else is left out takes time to be imported, or to collect garbage at the end.
+_WITHOUT = (
+    *("cacheprovider", "terminal", "warnings"),
+    *("debugging", "doctest", "junitxml", "legacypath", "pastebin", "setuponly"),
+    *("setupplan", "stepwise", "subtests", "unittest"),
+    *("threadexception", "unraisableexception"),
+)
 _ISOLATED = (
-    "-p", "no:cacheprovider",
-    "-p", "no:terminal",
-    "-p", "no:warnings",
-    "-p", "anyio",
-    "-p", "wavetank.pytest_plugin",
+    *(word for name in _WITHOUT for word in ("-p", f"no:{name}")),
     "--capture=no",
     "--import-mode=importlib",
-)  # fmt: skip
+)
 _PYTEST_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 
@@ -185,8 +190,9 @@ def _fill(run: Run, *, keyword: str) -> int:
     if keyword:
         arguments += ["-k", keyword]
     files = [str(_SUITES / f"test_{suite}.py") for suite in run.plan.suites]
+    # As modules: for a name pytest would look through all packages that are installed.
+    plugins = [anyio.pytest_plugin, wavetank.pytest_plugin, Proving(run), _FullDisk()]
     with _shielded_environment():
-        plugins = [Proving(run), _FullDisk()]
         return pytest.main([*arguments, *files], plugins=plugins)
 
 

@@ -220,8 +220,9 @@ class Outbox:
         """When something that is held may be sent; ``inf`` where nothing is."""
         times = [held for held, _ in self._held[:1]]
         if self._ready:
-            times.append(max(self._held_until, self._rate.due_at))
-        return min(times, default=inf)
+            times.append(self._rate.due_at)
+        # A topic may be due before all of them may go on.
+        return max(min(times, default=inf), self._held_until)
 
     # Answers.
 

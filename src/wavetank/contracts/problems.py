@@ -5,7 +5,7 @@ They refuse to know how it was checked: they put the answer into words.
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -21,8 +21,6 @@ _OPTIONS = 5
 _MOST_FORMS = 100
 _GAVE_UP = frozenset({"BacktrackLimitExceeded", "RegexEngineFailure"})
 _ALTERNATIVES = frozenset({"AnyOf", "OneOfNotValid"})
-
-_Steps: TypeAlias = Sequence[str | int]
 
 
 class Problem(NamedTuple):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Schema", "compile_schema", "schema_at", "text_of"]
 
 _MOST_PROBLEMS = 10
-_NESTED: Final = "{["
 _NEWEST: Final = 2020
 
 _BACKTRACKS = 100_000

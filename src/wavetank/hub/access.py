@@ -96,7 +96,8 @@ class Claims:
         history: Patterns of topics whose past they may read; None is as subscribe.
         operator: Whether status, metrics and the like are for them.
         expires_at: Seconds since 1970 when it ends; None is "never".
-        key: Name of the key that vouches for it; "" for a token of the hub's own.
+        key: Name of the key or static token that vouches for it; "" where nobody was
+            asked for one.
     """
 
     user: str

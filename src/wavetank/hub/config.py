@@ -66,6 +66,7 @@ class ConnectionLimits:
 
     Attributes:
         message_bytes: Largest message.
+        message_within: Seconds from the first frame of a message to its end.
         payload_bytes: Largest payload.
         topics: Most topics.
         commands_per_s: Commands a second.
@@ -78,6 +79,7 @@ class ConnectionLimits:
     """
 
     message_bytes: int | None = MIB
+    message_within: float | None = 60.0
     payload_bytes: int | None = 65536
     topics: int | None = 128
     commands_per_s: float | None = None
@@ -129,6 +131,7 @@ class HubConfig:
         limits: Of one connection.
         crowd: How many connections.
         ring: What stays at hand of a topic.
+        ring_total: Bytes that stay at hand of all topics; None is "no limit".
         retention: What is kept of a topic.
         retention_total: Bytes that are kept of all topics; None is "no limit".
         node_topics: Topics that were ever published to; None is "no limit".
@@ -159,6 +162,7 @@ class HubConfig:
     limits: ConnectionLimits = ConnectionLimits()
     crowd: Crowd = _CROWD
     ring: Bounds = _RING
+    ring_total: int | None = GIB
     retention: Bounds = _RETENTION
     retention_total: int | None = 4 * GIB
     node_topics: int | None = 100_000
@@ -252,6 +256,7 @@ _AS_THEY_ARE = (
     "compression",
     "query_token",
     "allow_anonymous",
+    "ring_total",
     "retention_total",
     "node_topics",
     "handshake",

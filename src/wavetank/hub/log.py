@@ -7,6 +7,7 @@ from typing import Self
 
 from wavetank.errors import LocalError
 from wavetank.hub.deflation import DeflatedFrames
+from wavetank.hub.rings import Rings
 from wavetank.hub.run import Bounds, Entry, Mark, Run, make_entry
 from wavetank.protocol import (
     MAX_SEQ,
@@ -79,6 +80,7 @@ class TopicLog:
         topic: Its name.
         epoch: Life of the log that it belongs to.
         ring: How much stays in memory here.
+        rings: Those of all topics, which are bounded together; None: they are not.
 
     Attributes:
         head: What all its events begin with.
@@ -92,11 +94,14 @@ class TopicLog:
             where the log is resumed and memory has not seen it yet.
         base: The entry that was removed last from all that is retained.
         ring: The newest entries.
+        followers: Subscriptions; some of them may still need what is newest.
     """
 
     __slots__ = (
         "_deflated",
         "_floor_tag",
+        "_rings",
+        "_settled",
         "_ts",
         "_wall",
         "answer_head",
@@ -104,6 +109,7 @@ class TopicLog:
         "base",
         "bounds",
         "epoch",
+        "followers",
         "head",
         "newest",
         "ring",
@@ -114,7 +120,9 @@ class TopicLog:
         "visible_tag",
     )
 
-    def __init__(self, topic: str, epoch: str, *, ring: Bounds) -> None:
+    def __init__(
+        self, topic: str, epoch: str, *, ring: Bounds, rings: Rings | None = None
+    ) -> None:
         self.topic = topic
         self.head = event_head(topic)
         self.answer_head = published_head(topic, epoch)
@@ -131,6 +139,9 @@ class TopicLog:
         self._wall = -1.0
         self._ts = b""
         self._deflated: dict[int, DeflatedFrames] = {}
+        self._rings = rings
+        self._settled = 0
+        self.followers = 0
         # Of the entry before the first in memory: after a restart that is where
         # all clients come back to, and the log is not asked for each of them.
         self._floor_tag = 0
@@ -145,6 +156,7 @@ class TopicLog:
         *,
         at: float,
         ring: Bounds,
+        rings: Rings | None = None,
     ) -> Self:
         """Return a log that goes on where it ended; memory holds nothing of it yet.
 
@@ -155,8 +167,9 @@ class TopicLog:
             top: The newest entry; all up to it is visible.
             at: Time of the newest append in seconds since 1970.
             ring: How much stays in memory here.
+            rings: Those of all topics.
         """
-        log = cls(topic, epoch, ring=ring)
+        log = cls(topic, epoch, ring=ring, rings=rings)
         log.ring = Run(top.seq + 1)
         log.top = log.visible = top.seq
         log.tag = log.visible_tag = log._floor_tag = top.tag
@@ -240,13 +253,33 @@ class TopicLog:
             level: Up to here they were handed out; later ones stay.
         """
         ring, base = self.ring, self.base.seq
-        level = min(level, ring.last)
+        self._settled = level = min(level, ring.last)
         while ring.first <= level and (
             ring.first <= base or self.bounds.is_exceeded(ring, self.at)
         ):
             self._floor_tag = ring.drop().tag
         for deflated in self._deflated.values():
             deflated.drop(ring.first)
+        if self._rings is not None:
+            self._rings.note(self)
+
+    @property
+    def held(self) -> int:
+        """Bytes of the ring, and of the newest entry where that is all there is."""
+        newest = self.newest
+        if self.ring.size or newest is None:
+            return self.ring.size
+        return len(newest.frame)
+
+    def shed(self) -> None:
+        """Let everything leave memory that was handed out; it stays in the log."""
+        ring = self.ring
+        while ring.first <= min(self._settled, ring.last):
+            self._floor_tag = ring.drop().tag
+        for deflated in self._deflated.values():
+            deflated.drop(ring.first)
+        if not self.followers and self.visible < ring.first:
+            self.newest = None
 
     def frames(self, after: int, to: int, window: int | None) -> bytes:
         """Return the events behind ``after`` up to ``to`` as they are written.

@@ -28,7 +28,6 @@ __all__ = [
     "HUB_PATH",
     "Opening",
     "Verify",
-    "has_token",
     "judge_opening",
     "judge_rights",
     "shown_target",
@@ -222,15 +221,6 @@ def _query_fields(target: str) -> list[tuple[str, str]] | None:
     except ValueError:
         return None
     return [(name.lower(), value) for name, value in pairs]
-
-
-def has_token(target: str) -> bool:
-    """Tell whether the query of a request target carries a credential.
-
-    Servers and proxies write request targets to their logs.
-    """
-    fields = _query_fields(target)
-    return fields is None or any(name in _TOKEN_NAMES for name, _ in fields)
 
 
 _words = re.compile(r"[?&;#=/]").split

@@ -227,6 +227,7 @@ _RIGHTS = (
 
 _BOUNDS = (
     _limit("message-bytes", _SIZE, MIB, "largest WebSocket message"),
+    _limit("message-within", _positive, 60.0, "how long a message may take to come"),
     _limit("payload-bytes", _SIZE, 65536, "largest payload of a publication"),
     _limit("topics", _COUNT, 128, "most topics of one connection"),
     _limit("connections", _COUNT, 10_000, "most connections"),
@@ -238,6 +239,7 @@ _BOUNDS = (
     _limit("history-per-s", _rate, None, "history reads a second of one connection"),
     _limit("ring-entries", _COUNT, 10_000, "entries of a topic at hand in memory"),
     _limit("ring-bytes", _SIZE, 64 * MIB, "bytes of a topic at hand in memory"),
+    _limit("ring-total", _SIZE, GIB, "bytes of all topics at hand in memory"),
     _limit("retention-entries", _COUNT, 100_000, "entries kept of a topic"),
     _limit("retention-bytes", _SIZE, GIB, "bytes kept of a topic"),
     _limit("retention-age", _positive, 86_400.0, "how long entries are kept"),

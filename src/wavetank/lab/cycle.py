@@ -168,6 +168,7 @@ class TradingCycle:
         flags: Options of all of them, without their dashes.
         more: Options of one of them beside that, by its name.
         environ: The environment of all of them.
+        now: Seconds since the run started.
 
     Attributes:
         roles: All of them, by name.

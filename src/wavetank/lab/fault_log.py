@@ -72,6 +72,10 @@ class FaultLog:
         """Note that a fault found nothing to break."""
         self._missed.add(name)
 
+    def has_hit(self, name: str) -> bool:
+        """Tell whether a fault found something to break, as far as anybody knows."""
+        return name not in self._missed
+
     @property
     def in_vain(self) -> list[str]:
         """Kinds that found nothing to break, each time.

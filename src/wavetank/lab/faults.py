@@ -16,47 +16,35 @@ import asyncio
 import contextlib
 import dataclasses
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Self
 
-from wavetank.chaos import TYPES, Direction, Proxy, ToxicSpec, read_spec
+from wavetank.chaos import Proxy
 from wavetank.chaos.aio.wirelog import WireLog
-from wavetank.errors import LocalError, RemoteError, UsageError, nearest
-from wavetank.evidence import Attribute, Record
+from wavetank.errors import LocalError, RemoteError, UsageError
+from wavetank.evidence import Record
 from wavetank.lab.conversation import Conversation
+from wavetank.lab.fault_kinds import (
+    FAULTS,
+    KINDS,
+    Breaks,
+    Given,
+    Heals,
+    Links,
+    problems_of,
+)
 from wavetank.lab.fault_log import FaultLog
-from wavetank.lab.interruption import INTERRUPTION
+from wavetank.lab.link_faults import LinkFaults
 from wavetank.lab.peers import Peers
 from wavetank.lab.process_faults import BACK_WITHIN, ProcessFaults
-from wavetank.lab.reach import Reach
 from wavetank.lab.target import Target
+from wavetank.lab.target_faults import TargetFaults
 
 __all__ = ["FAULTS", "Chaos"]
 
-_OF_PROCESS: Final = ("kill", "terminate", "suspend")
-_OF_TOXICS: Final = ("stream", "toxicity")
-
-FAULTS: Final[Mapping[str, Collection[str]]] = {
-    **{
-        name: (*_OF_TOXICS, *(each.name for each in kind.attributes))
-        for name, kind in TYPES.items()
-    },
-    "cut": ("how",),
-    "partition": (),
-    "offline": (),
-    "half_open": ("stream",),
-    **dict.fromkeys(_OF_PROCESS, ()),
-}
-"""Kind of fault -> its attributes: what a schedule may name (`Chaos.begin`)."""
-
-_PROXY = "the proxy before the target"
-_PROCESS = "the target's process"
 _KEPT = 256
 """First bytes of each frame in the wire log: an id stands in them."""
-
-Given: TypeAlias = Mapping[str, object]
-Links: TypeAlias = Collection[int] | None
 
 
 class Chaos:
@@ -101,22 +89,11 @@ class Chaos:
             upstream_tls=target.context_for(target.url),
         )
         self.peers: Peers
-        self._process = ProcessFaults(target, record=record, now=now)
-        self._reach = Reach(self.proxy)
-        # Name of each fault that is on -> what ends it.
-        self._heals: dict[str, Callable[[], Awaitable[object] | None]] = {}
-        self._offline: set[str] = set()
-        self._suspended: set[str] = set()
-        self._down: list[str] = []
-        self._kinds: dict[str, Callable[[Given, Links], Awaitable[str]]] = {
-            "cut": self._begin_cut,
-            "partition": self._begin_partition,
-            "offline": self._begin_offline,
-            "half_open": self._begin_half_open,
-            "kill": self._begin_kill,
-            "terminate": self._begin_terminate,
-            "suspend": self._begin_suspend,
-        }
+        # The order is that of the begins.
+        self._heals: Heals = {}
+        self._link_faults = LinkFaults(self.proxy, self.log, self._heals, seed=seed)
+        process = ProcessFaults(target, record=record, now=now)
+        self._target_faults = TargetFaults(process, self.log, self._heals)
 
     @property
     def url(self) -> str:
@@ -173,22 +150,11 @@ class Chaos:
             LocalError: If it needs the target's process, and that is not the lab's.
         """
         given = dict(attributes or {})
-        if what not in FAULTS:
-            raise UsageError(f"there is no fault {what!r}{nearest(what, FAULTS)}")
-        if what not in self._kinds:
-            toxic: dict[str, object] = {"type": what, "attributes": given}
-            toxic |= {key: given.pop(key) for key in _OF_TOXICS if key in given}
-            return self._add_toxic(toxic, links)
-        problems = [
-            f"{what} has no attribute {key!r}{nearest(key, FAULTS[what])}"
-            for key in given
-            if key not in FAULTS[what]
-        ]
-        if what in _OF_PROCESS and links is not None:
-            problems.append(f"{what} is for the target's process, not for links")
-        if problems:
+        if problems := problems_of(what, given, links):
             raise UsageError(problems)
-        return await self._kinds[what](given, links)
+        if KINDS[what].breaks is Breaks.PROCESS:
+            return await self._target_faults.begin(what, given)
+        return self._link_faults.begin(what, given, links)
 
     async def heal(self, name: str) -> None:
         """End a fault; nothing if it is over.
@@ -207,8 +173,6 @@ class Chaos:
                 # It is still on: whoever closes all has to end it.
                 self._heals[name] = undo
                 raise
-        if not self._reach.end(name):
-            self.log.miss(name)
         self.log.heal(name)
 
     async def heal_all(self) -> None:
@@ -253,7 +217,7 @@ class Chaos:
         Raises:
             UsageError: If it is another way.
         """
-        name, count = self._cut({"how": how}, links)
+        name, count = self._link_faults.cut({"how": how}, links)
         self.log.heal(name)
         return count
 
@@ -298,7 +262,7 @@ class Chaos:
         given |= {"toxicity": toxicity, "attributes": attributes}
         if when is not None:
             given["when"] = when
-        name = self._add_toxic(given, links)
+        name = self._link_faults.add(given, links)
         try:
             yield name
         finally:
@@ -361,11 +325,10 @@ class Chaos:
         Raises:
             NotBack: If it does not come back.
         """
-        if not self._down:
+        if not self._target_faults.is_down:
             await self.terminate()
-        took = await self._process.restart(within=within)
-        names, self._down = self._down, []
-        for name in names:
+        took, over = await self._target_faults.restart(within=within)
+        for name in over:
             await self.heal(name)
         return took
 
@@ -373,128 +336,6 @@ class Chaos:
         """Stop the target's processes (SIGSTOP), and let them go on (SIGCONT)."""
         return self.fault("suspend")
 
-    # How each of them is done
-
-    def _cut(self, given: Given, links: Links) -> tuple[str, int]:
-        how = str(given.get("how", "rst"))
-        if how not in {"rst", "fin"}:
-            raise UsageError(f"links are cut with rst or fin, not with {how!r}")
-        # Noted before it is done: who is cut may notice at once.
-        name = self.log.begin("cut", _where(links), attributes={"how": how})
-        if not (count := self.proxy.cut(how, links=links)):
-            self.log.miss(name)
-        return name, count
-
-    async def _begin_cut(self, given: Given, links: Links) -> str:
-        name, _ = self._cut(given, links)
-        self._heals[name] = lambda: None
-        return name
-
-    async def _begin_partition(self, given: Given, links: Links) -> str:
-        name = self.log.begin("partition", _where(links))
-        specs = [
-            ToxicSpec(name=f"{name}/{stream}", type="stall", stream=stream)
-            for stream in Direction
-        ]
-
-        def let_by() -> None:
-            for spec in specs:
-                self.proxy.remove(spec.name)
-
-        self._reach.begin(name, links)
-        for spec in specs:
-            self.proxy.add(spec, links=links)
-        self._heals[name] = let_by
-        return name
-
-    async def _begin_offline(self, given: Given, links: Links) -> str:
-        name = self.log.begin("offline", _PROXY)
-        self._offline.add(name)
-
-        def let_in() -> None:
-            self._offline.discard(name)
-            if not self._offline:
-                self.proxy.enable()
-
-        self._reach.begin(name, None)
-        self.proxy.disable()
-        self._heals[name] = let_in
-        return name
-
-    async def _begin_half_open(self, given: Given, links: Links) -> str:
-        numbers = list(self.proxy.links) if links is None else links
-        return self._add_toxic({"type": "half_open", **given}, numbers)
-
-    def _add_toxic(self, given: Given, links: Links) -> str:
-        what = str(given["type"])
-        # Read before it is noted: a mistake is no fault.
-        spec = read_spec({**given, "name": self.log.name_for(what)})
-        told: dict[str, Attribute] = {
-            key: value if isinstance(value, bool | int | float) else str(value)
-            for key, value in spec.attributes.items()
-            if value is not None
-        }
-        where = f"{_where(links)} {spec.stream}"
-        if spec.toxicity < 1:
-            told["toxicity"] = spec.toxicity
-        self.log.begin(what, where, name=spec.name, seed=self.seed, attributes=told)
-        self._reach.begin(spec.name, links)
-        self.proxy.add(spec, links=links)
-        self._heals[spec.name] = lambda: self.proxy.remove(spec.name)
-        return spec.name
-
-    async def _begin_kill(self, given: Given, links: Links) -> str:
-        return await self._bring_down("kill", self._process.kill)
-
-    async def _begin_terminate(self, given: Given, links: Links) -> str:
-        return await self._bring_down("terminate", self._process.terminate)
-
-    async def _bring_down(self, what: str, end: Callable[[], Awaitable[object]]) -> str:
-        process = self._process.process
-        self._process.check()
-        name = self.log.begin(what, f"{_PROCESS} {process.pid}")
-        self._down.append(name)
-        self._heals[name] = lambda: self._bring_back(name)
-        await end()
-        if process.is_alive:
-            self.log.miss(name)
-        return name
-
-    async def _bring_back(self, name: str) -> None:
-        """Start the target again, once all that has ended it is healed."""
-        if name not in self._down:
-            return
-        self._down.remove(name)
-        if self._down or INTERRUPTION.happened:
-            return
-        try:
-            await self._process.restart()
-        except asyncio.CancelledError:
-            self._down.append(name)
-            raise
-
-    async def _begin_suspend(self, given: Given, links: Links) -> str:
-        process = self._process.process
-        self._process.check()
-        name = self.log.begin("suspend", f"{_PROCESS} {process.pid}")
-        self._suspended.add(name)
-
-        def let_go_on() -> None:
-            self._suspended.discard(name)
-            if not self._suspended:
-                process.resume()
-
-        self._heals[name] = let_go_on
-        if not await self._process.suspend():
-            self.log.miss(name)
-        return name
-
     def __repr__(self) -> str:
         """Show the proxy and what is on."""
         return f"<Chaos {self.proxy!r}, {self.log!r}>"
-
-
-def _where(links: Links) -> str:
-    if links is None:
-        return "all links"
-    return f"links {', '.join(map(str, sorted(links)))}"

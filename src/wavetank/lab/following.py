@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from wavetank.dialects import Capability, Event, Foreign, Heard, Notice, Reply
 from wavetank.errors import LocalError, RemoteError
@@ -15,13 +15,12 @@ from wavetank.evidence import Change
 from wavetank.lab.checkers import history
 from wavetank.lab.checkers.ids import digest_of, find_id
 from wavetank.lab.conversation import Conversation
-from wavetank.lab.keeping import Keeper, Open, Patience
+from wavetank.lab.keeping import Keeper, Kept, Open, Patience
 from wavetank.lab.wire_fates import Reading
 from wavetank.net import ConnectionEnded
 
 if TYPE_CHECKING:
     import random
-    from types import TracebackType
 
 __all__ = ["Follower", "Passage", "Place"]
 
@@ -51,7 +50,7 @@ class Passage(NamedTuple):
     last: str
 
 
-class Follower:
+class Follower(Kept):
     """Subscribes, reads without pause, and comes back behind its place.
 
     A dead link is noticed by the end of TCP, or by a ping of its own that nobody
@@ -94,12 +93,7 @@ class Follower:
         link_of: Callable[[Conversation], int | None] = lambda _: None,
         listen: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.name = name
-        self.topics = tuple(topics)
-        self.places: dict[str, Place] = {}
-        self.delivered = self.replayed = self.refused = 0
-        self.passages: list[Passage] = []
-        self._keeper = Keeper(
+        keeper = Keeper(
             name,
             open=open,
             use=self._follow,
@@ -108,6 +102,11 @@ class Follower:
             patience=patience,
             notify=notify,
         )
+        super().__init__(keeper)
+        self.topics = tuple(topics)
+        self.places: dict[str, Place] = {}
+        self.delivered = self.replayed = self.refused = 0
+        self.passages: list[Passage] = []
         self._take = take
         self._now = now
         self._link_of = link_of
@@ -118,21 +117,6 @@ class Follower:
         self._is_deaf = False
         # Topic -> its top when it was resumed: what is not above comes again.
         self._tops: dict[str, int] = {}
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it has all its subscriptions."""
-        return self._keeper.is_connected
-
-    @property
-    def conversation(self) -> Conversation | None:
-        """The present one; None while it is away."""
-        return self._keeper.conversation
-
-    @property
-    def why(self) -> str:
-        """Why it was away the last time."""
-        return self._keeper.why
 
     @property
     def passage(self) -> Passage:
@@ -158,28 +142,6 @@ class Follower:
             "replayed": self.replayed,
             "refused": self.refused,
         }
-
-    def check(self) -> None:
-        """Raise what has ended it, where that was a mistake of ours."""
-        self._keeper.check()
-
-    async def close(self) -> None:
-        """Stop following; idempotent."""
-        await self._keeper.close()
-
-    async def __aenter__(self) -> Self:
-        """Begin to follow."""
-        await self._keeper.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
-        """Stop following."""
-        await self.close()
 
     # One connection
 
@@ -337,8 +299,7 @@ class Follower:
 
     def __repr__(self) -> str:
         """Show who, how it is and what came."""
-        state = "connected" if self.is_connected else f"away: {self.why or 'not yet'}"
-        return f"<Follower {self.name} {state}, {self.delivered} delivered>"
+        return f"<Follower {self.name} {self.state}, {self.delivered} delivered>"
 
 
 def _can_resume(conversation: Conversation) -> bool:

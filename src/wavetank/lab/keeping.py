@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import random
     from types import TracebackType
 
-__all__ = ["Keeper", "Open", "Patience"]
+__all__ = ["Keeper", "Kept", "Open", "Patience"]
 
 Open: TypeAlias = Callable[[], Awaitable[Conversation]]
 """Opens a conversation; what goes wrong is a `RemoteError` or a `TimeoutError`."""
@@ -91,6 +91,11 @@ class Keeper:
         self._notify = notify
         self._task: asyncio.Task[None] | None = None
         self._was_of_use = False
+
+    @property
+    def state(self) -> str:
+        """How the peer is, in words."""
+        return "connected" if self.is_connected else f"away: {self.why or 'not yet'}"
 
     def settle(self) -> None:
         """Note that the present conversation is of use from now on."""
@@ -168,5 +173,63 @@ class Keeper:
 
     def __repr__(self) -> str:
         """Show who, and how it is."""
-        state = "connected" if self.is_connected else f"away: {self.why or 'not yet'}"
-        return f"<Keeper {self.name} {self.opened} opened, {state}>"
+        return f"<Keeper {self.name} {self.opened} opened, {self.state}>"
+
+
+class Kept:
+    """A peer that a keeper keeps; whoever derives from it says what it does there.
+
+    Use it as an asynchronous context manager.
+
+    Args:
+        keeper: Keeps it.
+
+    Attributes:
+        name: Its name in the history.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.name = keeper.name
+        self._keeper = keeper
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can do what it is there for."""
+        return self._keeper.is_connected
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The present one; None while it is away."""
+        return self._keeper.conversation
+
+    @property
+    def why(self) -> str:
+        """Why it was away the last time."""
+        return self._keeper.why
+
+    @property
+    def state(self) -> str:
+        """How it is, in words."""
+        return self._keeper.state
+
+    def check(self) -> None:
+        """Raise what has ended it, where that was a mistake of ours."""
+        self._keeper.check()
+
+    async def close(self) -> None:
+        """Stop at once, and end the conversation; idempotent."""
+        await self._keeper.close()
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        await self._keeper.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        """Stop."""
+        await self.close()

@@ -21,9 +21,9 @@ from wavetank.lab.load_records import LoadRecords
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.target import Target
 from wavetank.lab.usage import watched
+from wavetank.load.doubts import find_doubts
 from wavetank.load.engine.cluster import run_on_cluster
 from wavetank.load.engine.coordinator import run_load
-from wavetank.load.engine.prometheus import Figures, serve_figures
 from wavetank.load.exchange import Address
 from wavetank.load.plan import LoadPlan
 from wavetank.load.result import LoadResult, Moment
@@ -31,6 +31,9 @@ from wavetank.load.result import LoadResult, Moment
 __all__ = ["Described", "Load", "address_of", "drive", "put"]
 
 See = Callable[[Moment], None]
+
+LONGEST_AGAIN = 60.0
+"""Seconds of a load that may be put on a target a second time, unasked."""
 
 
 @runtime_checkable
@@ -156,6 +159,28 @@ def judge(notebook: Notebook, load: Load) -> None:
         )
     note_figures(notebook, load.result)
     notebook.add(*judge_load(load.result, load.samples))
+    _blame(notebook, load.result)
+
+
+def _blame(notebook: Notebook, result: LoadResult) -> None:
+    """Note that the generator's machine was busy, where a second look may be had."""
+    passing = [doubt for doubt in find_doubts(result) if doubt.is_passing]
+    if passing and not result.interrupted and result.seconds <= LONGEST_AGAIN:
+        notebook.blame(passing[0].what)
+
+
+def _numbered(plan: LoadPlan, look: int) -> LoadPlan:
+    """Return a plan whose names tell a second look from the first.
+
+    The seconds of both are in the journal, and are not to be added up.
+    """
+    if look == 1:
+        return plan
+    scenarios = tuple(
+        msgspec.structs.replace(each, name=f"{each.name}, look {look}")
+        for each in plan.scenarios
+    )
+    return msgspec.structs.replace(plan, scenarios=scenarios)
 
 
 async def put(
@@ -170,6 +195,7 @@ async def put(
 ) -> Load:
     """Put a load on a target and write its seconds down; arguments as for `drive`."""
     address, run = address_of(target), secrets.token_hex(4)
+    plan = _numbered(plan, notebook.looks)
     writer = _Writer(notebook, plan, see)
     async with (
         _exported(notebook, writer, run, prometheus_port),
@@ -219,6 +245,9 @@ async def _exported(
     if port is None:
         yield
         return
+    # Here: few loads are exported, and prometheus_client takes its time.
+    from wavetank.load.engine.prometheus import Figures, serve_figures
+
     figures = Figures(run)
     writer.viewers.append(figures.see)
     async with serve_figures(figures, port) as got:

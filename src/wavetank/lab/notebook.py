@@ -44,6 +44,10 @@ class Notebook:
         check: Name of the check.
         record: Where records go as they come up.
         now: Seconds since the run started.
+
+    Attributes:
+        findings: What was found, bounded.
+        looks: How often the check has begun; more than once is the exception.
     """
 
     def __init__(
@@ -57,6 +61,8 @@ class Notebook:
         self.suite = suite
         self.check = check
         self.findings: list[Finding] = []
+        self.looks = 1
+        self._excuse = ""
         self._record = record
         self._now = now
         self._started = now()
@@ -161,6 +167,35 @@ class Notebook:
     def verdict(self) -> Verdict:
         """Sum of the findings so far."""
         return merge(finding.verdict for finding in self.findings)
+
+    # A second look
+
+    def blame(self, why: str) -> None:
+        """Note that this machine itself may be why nothing can be said.
+
+        Args:
+            why: What it did, as the end of a sentence.
+        """
+        self._excuse = self._excuse or why
+
+    def may_look_again(self) -> bool:
+        """Tell whether the check may begin once more.
+
+        Only where nothing is known, and for the lab's own sake: a FAIL is never taken
+        back, and what a target makes UNKNOWN it would make so again.
+        """
+        return (
+            self.looks == 1 and bool(self._excuse) and self.verdict is Verdict.UNKNOWN
+        )
+
+    def look_again(self) -> None:
+        """Begin once more: what was found goes, and why is told."""
+        self.note(
+            f"looked at once more, for the lab itself was to blame: {self._excuse}"
+        )
+        self.findings.clear()
+        self._excuse = ""
+        self.looks += 1
 
     def finish(self, *, known: str = "") -> CheckFinished:
         """Close the notebook.

@@ -53,8 +53,8 @@ OPTIONS: tuple[Option, ...] = (
         kind=text,
         default="",
         metavar="CMD",
-        help="start this command as the target; {port}, {tls_port}, {cert}, {key} "
-        "and {ca} are filled in",
+        help="start this command as the target; {port}, {tls_port}, {cert}, {key}, "
+        "{ca} and {data} are filled in",
     ),
     Option(
         name="dialect",
@@ -231,7 +231,16 @@ OPTIONS: tuple[Option, ...] = (
         kind=_between(0.1, 3600),
         default=10.0,
         metavar="SECONDS",
-        help="how long a load flows with --full, or where it is given (10)",
+        help="how long a load flows with --full, or where it is given (10); and how "
+        "long --faults are played",
+    ),
+    Option(
+        name="faults",
+        kind=text,
+        default="",
+        metavar="RULES",
+        help="what fault_tolerance.mixed_schedule breaks, and when: "
+        "'kill every 30s for 2s; cut stagger 5s', or @FILE",
     ),
     Option(
         name="contract",

@@ -12,20 +12,19 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from wavetank.contracts import Contract, read_contract
 from wavetank.dialects import SHIPPED, Bare, Dialect, named
 from wavetank.errors import UsageError, nearest
 from wavetank.lab.excuses import Excuse, excuses
-from wavetank.lab.selection import ON_REQUEST, name_of, select, switched_on
+from wavetank.lab.selection import indispensable, name_of, select, unasked
 from wavetank.load.places import is_loopback
 from wavetank.settings import Settings
 
 __all__ = ["Plan", "Source", "make_plan"]
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_WORDS = ("host", "port", "tls_port", "cert", "key", "ca", "python")
+_WORDS = ("host", "port", "tls_port", "cert", "key", "ca", "data", "python")
 _HUB = (
     "{python} -P -m wavetank hub --host 127.0.0.1 --port {port} "
     "--http-port {http_port} --echo"
@@ -71,6 +70,8 @@ class Plan:
         dialect: How the target speaks; None is to be found out.
         contract: What the target has to send, from the target's own view; None where
             nobody has given it.
+        faults: A user's own rules of faults; "" for those of the check.
+        indispensable: Checks without which the run is not what was asked for.
         excuses: Known failures by check.
         notes: What the reader of the report has to know.
         options: Options that were not left at their default, for the report.
@@ -105,6 +106,8 @@ class Plan:
     coverage: bool = False
     polite_only: bool = False
     contract: Contract | None = None
+    faults: str = ""
+    indispensable: frozenset[str] = frozenset()
     excuses: Mapping[str, Excuse] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +166,7 @@ def make_plan(
     today: datetime.date,
     test_files: Sequence[str] = (),
     contract: tuple[str, str] | None = None,
+    faults: str = "",
     problems: Sequence[str] = (),
 ) -> Plan:
     """Judge everything that was asked for.
@@ -178,6 +182,7 @@ def make_plan(
         today: For end dates of known failures.
         test_files: Files of the catalogue that were asked for.
         contract: Name and text of the file with the contract.
+        faults: Rules of faults, judged already.
         problems: Mistakes that were found before.
 
     Raises:
@@ -188,26 +193,21 @@ def make_plan(
     wanted = [*names, *(name_of(file) for file in test_files)]
     suites, checks = select(wanted, catalogue, problems)
     if not wanted:
-        left_out = frozenset() if settings["full"] else ON_REQUEST
-        switched = switched_on(catalogue, environ, problems, notes)
-        suites = tuple(suite for suite in switched if suite not in left_out)
+        suites = unasked(catalogue, environ, problems, notes, is_full=settings["full"])
     source = _source(settings, problems)
+    known = _checks_in(catalogue) if known_failures else ()
     let_through = excuses(
-        known_failures,
-        [f"{suite}.{check}" for suite, have in catalogue.items() for check in have],
-        today=today,
-        problems=problems,
-        notes=notes,
+        known_failures, known, today=today, problems=problems, notes=notes
     )
     dialects = _described(tables, settings, problems)
     dialect = _dialect(settings["dialect"], source, dialects, problems)
     headers = _headers(settings, problems)
     owed = _contract(contract, settings, problems)
+    needed = indispensable(settings, suites, checks, problems)
     if problems:
         raise UsageError(problems)
-    plain: dict[str, Any] = {name: settings[name] for name in _AS_THEY_ARE}
     return Plan(
-        **plain,
+        **{name: settings[name] for name in _AS_THEY_ARE},
         suites=suites,
         checks=checks,
         seed=seed if settings["seed"] is None else settings["seed"],
@@ -221,11 +221,18 @@ def make_plan(
         and settings.source("start_port") == "default",
         polite_only=_must_be_polite(source, settings),
         contract=owed,
+        faults=faults,
+        indispensable=needed,
         excuses=let_through,
         notes=tuple(notes),
         options=settings.changed(),
         secrets=_secrets(settings),
     )
+
+
+def _checks_in(catalogue: Mapping[str, Collection[str]]) -> list[str]:
+    """Return all checks, for which all suites have to be imported."""
+    return [f"{suite}.{check}" for suite, have in catalogue.items() for check in have]
 
 
 # The target

@@ -18,16 +18,20 @@ async def play(
     *,
     record: Callable[[Record], None],
     now: Callable[[], float],
-) -> None:
-    """Do each step at its time, or as soon as the one before is done; then rest.
+) -> dict[str, list[str]]:
+    """Do each step at its time, then rest.
 
-    All that the schedule has begun is healed, however it ends.
+    A step that takes long, as a restart does, puts off all that come behind it: they
+    keep their distances. All that the schedule has begun is healed, however it ends.
 
     Args:
         chaos: Does them.
         schedule: What is done when; its names are told apart from those of others.
         record: Where records go.
         now: Seconds since the run started.
+
+    Returns:
+        Fault of the schedule -> names under which it began, in order.
 
     Raises:
         UsageError: If it names a fault that there is none of.
@@ -37,18 +41,23 @@ async def play(
     log = chaos.log
     record(FaultsPlanned(at=began, suite=log.suite, check=log.check, schedule=schedule))
     on: dict[str, str] = {}
+    played: dict[str, list[str]] = {}
     try:
         for step in schedule.steps:
             await _wait_until(began + step.at, now)
-            fault = step.fault
+            fault, before = step.fault, now()
             if step.do is Do.BEGIN:
-                on[fault.name] = await chaos.begin(fault.kind, fault.attributes)
+                name = await chaos.begin(fault.kind, fault.attributes)
+                on[fault.name] = name
+                played.setdefault(fault.name, []).append(name)
             else:
                 await chaos.heal(on.pop(fault.name, ""))
+            began += now() - before
         await _wait_until(began + schedule.seconds, now)
     finally:
         for name in reversed(list(on.values())):
             await chaos.heal(name)
+    return played
 
 
 async def _wait_until(at: float, now: Callable[[], float]) -> None:

@@ -67,16 +67,20 @@ def prepare(
     excuses = _read(known, "--known-failures", problems) if known else None
     contract = str(settings["contract"] or "")
     document = _read(contract, "--contract", problems) if contract else None
+    drawn = secrets.randbelow(2**32)
+    seed = drawn if settings["seed"] is None else settings["seed"]
+    faults = _faults(settings, seed, problems)
     plan = make_plan(
         settings,
         names=names,
         test_files=test_files,
-        catalogue={suite: list(checks) for suite, checks in catalogue().items()},
+        catalogue=catalogue(),
         environ=_environment(dotenv),
         tables=_dialect_tables(toml, problems),
         known_failures=None if excuses is None else (known, excuses),
         contract=None if document is None else (contract, document),
-        seed=secrets.randbelow(2**32),
+        faults=faults,
+        seed=seed,
         today=datetime.datetime.now(tz=datetime.UTC).astimezone().date(),
         problems=problems,
     )
@@ -102,6 +106,31 @@ def open_run(
     clock = SystemClock()
     folder = make_folder(output, plan.suites, wall=clock.wall())
     return Run(plan, folder=folder, watch=watch, clock=clock)
+
+
+def _faults(settings: Settings, seed: int, problems: list[str]) -> str:
+    """Return the rules of ``--faults``, read from their file and judged."""
+    source, text = settings.source("faults"), settings["faults"]
+    if not (text or source.startswith("--")):
+        return ""
+    # Hardly any run has some, and the proxy's toxics come along with it.
+    from wavetank.lab.fault_rules import Place, judge_rules
+
+    place = Place(source)
+    if text.startswith("@"):
+        place = Place(text[1:], "line")
+        read = _read(place.name, "--faults", problems)
+        if read is None:
+            return ""
+        text = read
+    return judge_rules(
+        text,
+        place,
+        seed=seed,
+        seconds=settings["test_duration"],
+        has_process=not settings["target"],
+        problems=problems,
+    )
 
 
 def _unread(settings: Settings) -> Iterator[str]:

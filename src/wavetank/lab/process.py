@@ -39,7 +39,8 @@ class TargetProcess:
         self.environ = dict(environ)
         self.ended_by_lab = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._lines: deque[tuple[int, str]] = deque(maxlen=_LINES_KEPT)
+        self._printed = 0
         self._reader: threading.Thread | None = None
         self._family: dict[int, psutil.Process] = {}
         self._is_suspended = False
@@ -103,14 +104,22 @@ class TargetProcess:
             return False
         return True
 
-    def output(self) -> list[str]:
+    @property
+    def printed(self) -> int:
+        """How many lines it has printed so far, in all its lives."""
+        return self._printed
+
+    def output(self, *, since: int = 0) -> list[str]:
         """The last lines that it printed, oldest first.
 
         Once it ended, what it printed last is waited for.
+
+        Args:
+            since: Leave out so many, counted from its first: what it had `printed`.
         """
         if not self.is_alive and self._reader is not None:
             self._reader.join(timeout=1.0)
-        return list(self._lines)
+        return [line for number, line in list(self._lines) if number > since]
 
     def stop(self, *, grace: float = 5.0) -> None:
         """End it politely: SIGTERM, then SIGKILL for whoever is left; idempotent.
@@ -154,8 +163,10 @@ class TargetProcess:
         """Note the children there are, so that they can be ended with it.
 
         A child that moved to a session of its own is found only while its parent
-        lives.
+        lives: once that was waited for, its number may be somebody else's.
         """
+        if not self.is_alive:
+            return
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self.pid).children(recursive=True):
                 self._family[child.pid] = child
@@ -181,8 +192,11 @@ class TargetProcess:
 
     def _sweep(self, process: subprocess.Popen[bytes]) -> None:
         """Kill what is left of the session and of the family."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        # Once it was waited for, its number may be given to a process that is not ours:
+        # but not while anybody is left in the group that is called after it.
+        if process.poll() is None or not psutil.pid_exists(process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
         # A copy: another thread may be noting new ones.
         for child in list(self._family.values()):
             with contextlib.suppress(psutil.Error):
@@ -196,7 +210,9 @@ class TargetProcess:
         assert process.stdout is not None
         with process.stdout as stream:
             while line := stream.readline(_LINE_LENGTH):
-                self._lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                self._printed += 1
+                self._lines.append((self._printed, text))
 
     def __repr__(self) -> str:
         """Show the command and how it is."""

@@ -5,13 +5,19 @@ It refuses to know why, and what else is broken. The port stays the same.
 
 import asyncio
 import contextlib
+import signal
 import time
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Sequence
+
+import psutil
 
 from wavetank.errors import LocalError, RemoteError, TargetError
 from wavetank.evidence import Record, TargetReady
+from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.process import TargetProcess
 from wavetank.lab.target import Target
+from wavetank.lab.workers import workers_of
 from wavetank.net import open_peer
 
 __all__ = ["BACK_WITHIN", "EndedByItself", "NotBack", "ProcessFaults"]
@@ -126,6 +132,12 @@ class ProcessFaults:
             self.process.start()
         except TargetError as error:
             raise NotBack(f"the target does not start again: {error}") from None
+        took = await self._until_answered(began, within)
+        self._note_ready(took)
+        return took
+
+    async def _until_answered(self, began: float, within: float) -> float:
+        """Wait until it answers; return the seconds since the begin."""
         why = "nobody was asked"
         while time.monotonic() - began < within:
             if not self.process.is_alive:
@@ -139,10 +151,69 @@ class ProcessFaults:
                 why = str(error)
                 await asyncio.sleep(_STEP)
                 continue
-            took = time.monotonic() - began
-            self._note_ready(took)
-            return took
+            return time.monotonic() - began
         raise NotBack(f"the target was not back within {within:g} s: {why}")
+
+    async def workers(self) -> list[psutil.Process]:
+        """Return its workers, oldest first.
+
+        Raises:
+            LocalError: If it has none.
+        """
+        workers = await self._workers()
+        if not workers:
+            raise LocalError(
+                "rolling_restart is for a target whose workers accept connections, "
+                "and this one has no child that does; restart it as a whole, or "
+                "several targets one after the other (wavetank.lab.instances)"
+            )
+        return workers
+
+    async def roll(
+        self,
+        workers: Sequence[psutil.Process],
+        number: signal.Signals,
+        *,
+        within: float = BACK_WITHIN,
+    ) -> None:
+        """Have each of its workers replaced, one after the other.
+
+        The next one goes only when there are as many as before without the last, and
+        an opening handshake is answered: by whichever of them the system chooses.
+
+        Args:
+            workers: All of them.
+            number: The signal that ends one; its parent has to start another.
+            within: Seconds that a worker may take to be replaced.
+
+        Raises:
+            NotBack: If one is not replaced by then, or all end for it.
+        """
+        gone: set[psutil.Process] = set()
+        for worker in workers:
+            gone.add(worker)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.send_signal(number)
+            began = time.monotonic()
+            while len(set(await self._workers()) - gone) < len(workers):
+                if self._is_to_end():
+                    return
+                if time.monotonic() - began >= within or not self.process.is_alive:
+                    raise NotBack(
+                        f"worker {worker.pid} was not replaced within {within:g} s of "
+                        f"{number.name}"
+                    )
+                await asyncio.sleep(_STEP)
+            await self._until_answered(began, within)
+
+    def _is_to_end(self) -> bool:
+        """Tell whether nobody is to be replaced any more."""
+        return INTERRUPTION.happened or self.process.ended_by_lab
+
+    async def _workers(self) -> list[psutil.Process]:
+        # psutil looks at every process of the machine for the children.
+        pid, port = self.process.pid, _port_of(self._target.url)
+        return await asyncio.to_thread(workers_of, pid, port)
 
     async def _greet(self) -> None:
         """Open a connection and close it."""
@@ -175,3 +246,8 @@ class ProcessFaults:
     def __repr__(self) -> str:
         """Show whose process."""
         return f"<ProcessFaults {self._target.process!r}>"
+
+
+def _port_of(url: str) -> int:
+    parts = urllib.parse.urlsplit(url)
+    return parts.port or (443 if parts.scheme == "wss" else 80)

@@ -270,10 +270,12 @@ class Proof:
         """
         await self.until(lambda: not self.away, "everybody is back", within=within)
 
-    async def play(self, schedule: Schedule) -> None:
-        """Do what a schedule says while messages flow, to its end."""
-        await play(self.chaos, schedule, record=self.chaos.record, now=self._now)
+    async def play(self, schedule: Schedule) -> dict[str, list[str]]:
+        """Do what a schedule says while messages flow, to its end; as `play`."""
+        record, now = self.chaos.record, self._now
+        played = await play(self.chaos, schedule, record=record, now=now)
         self._check()
+        return played
 
     async def finish(
         self,

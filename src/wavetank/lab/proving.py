@@ -80,8 +80,15 @@ class Proving:
         # Pytest comes here after an expression that it cannot read (-k), too.
         if session.config.option.collectonly or not self._is_selected:
             return
+        names = [name_of(item) for item in session.items]
+        missing = self.run.plan.indispensable.difference(names)
+        if missing:
+            raise pytest.UsageError(
+                f"--faults: only {', '.join(missing)} plays them, and nothing that was "
+                "chosen is it"
+            )
         try:
-            self.run.start([name_of(item) for item in session.items])
+            self.run.start(names)
         except TargetError:
             session.items.clear()
         INTERRUPTION.check()

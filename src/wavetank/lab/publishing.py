@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from wavetank.dialects import Capability
 from wavetank.errors import RemoteError
@@ -16,11 +16,10 @@ from wavetank.evidence import Change
 from wavetank.lab.checkers import history
 from wavetank.lab.checkers.ids import digest_of, write_id
 from wavetank.lab.conversation import Conversation, Refused
-from wavetank.lab.keeping import Keeper, Open, Patience
+from wavetank.lab.keeping import Keeper, Kept, Open, Patience
 
 if TYPE_CHECKING:
     import random
-    from types import TracebackType
 
 __all__ = [
     "LATE",
@@ -39,7 +38,7 @@ _MOST = 1_000_000_000
 _AT = re.compile(r'"at"\s*:\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)', re.ASCII)
 
 
-class Publisher:
+class Publisher(Kept):
     """Publishes at a rate, one message at a time, each acknowledged where it can be.
 
     An open model: each message has its intended moment, whatever became of those
@@ -89,7 +88,16 @@ class Publisher:
         patience: Patience | None = None,
         notify: Callable[[Change], None] = lambda _: None,
     ) -> None:
-        self.name = name
+        keeper = Keeper(
+            name,
+            open=open,
+            use=self._publish_all,
+            now=now,
+            rng=rng,
+            patience=patience,
+            notify=notify,
+        )
+        super().__init__(keeper)
         self.topics = tuple(topics)
         self.sent = self.acknowledged = self.refused = self.unknown = self.late = 0
         self.is_busy = False
@@ -101,45 +109,17 @@ class Publisher:
         self._now = now
         self._began: float | None = None
         self._stopping = asyncio.Event()
-        self._keeper = Keeper(
-            name,
-            open=open,
-            use=self._publish_all,
-            now=now,
-            rng=rng,
-            patience=patience,
-            notify=notify,
-        )
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it can publish."""
-        return self._keeper.is_connected
 
     @property
     def is_done(self) -> bool:
         """Whether it publishes no more."""
         return self._stopping.is_set() or self.sent >= self._limit
 
-    @property
-    def conversation(self) -> Conversation | None:
-        """The present one; None while it is away."""
-        return self._keeper.conversation
-
-    @property
-    def why(self) -> str:
-        """Why it was away the last time."""
-        return self._keeper.why
-
     def statistics(self) -> dict[str, int]:
         """Return what has happened, by name."""
         names = ("sent", "acknowledged", "refused", "unknown", "late")
         counts = {name: int(getattr(self, name)) for name in names}
         return {"opened": self._keeper.opened, **counts}
-
-    def check(self) -> None:
-        """Raise what has ended it, where that was a mistake of ours."""
-        self._keeper.check()
 
     def stop(self) -> None:
         """Begin no more messages; what is under way is finished."""
@@ -148,21 +128,7 @@ class Publisher:
     async def close(self) -> None:
         """Stop at once, and end the connection; idempotent."""
         self.stop()
-        await self._keeper.close()
-
-    async def __aenter__(self) -> Self:
-        """Begin to publish."""
-        await self._keeper.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
-        """Stop."""
-        await self.close()
+        await super().close()
 
     async def _publish_all(self, conversation: Conversation) -> None:
         """Publish what is due, and ping between; return when all is done."""
@@ -215,8 +181,7 @@ class Publisher:
 
     def __repr__(self) -> str:
         """Show who, how it is and what it has sent."""
-        state = "connected" if self.is_connected else f"away: {self.why or 'not yet'}"
-        return f"<Publisher {self.name} {state}, {self.sent} sent>"
+        return f"<Publisher {self.name} {self.state}, {self.sent} sent>"
 
 
 def make_payload(id_: str, *, at: float, size: int = 0) -> str:

@@ -13,9 +13,11 @@ import ssl
 import sys
 import time
 import urllib.parse
+from asyncio import FIRST_COMPLETED
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wavetank.dialects import (
     Bare,
@@ -49,6 +51,8 @@ __all__ = ["Target", "TargetStart"]
 
 _PROBE_WITHIN = 1.0
 _HEAR_WITHIN = 0.4
+_WAKES_WITHIN = 5.0
+"""Seconds that a target may stand still while it is asked how it speaks."""
 _STEP = 0.05
 
 
@@ -190,6 +194,9 @@ class TargetStart:
             return common
         port, tls_port = self._take_ports()
         words = {"host": "127.0.0.1", "port": str(port), "python": sys.executable}
+        if "{data}" in plan.serve:
+            (self.scratch / "data").mkdir(mode=0o700)
+            words["data"] = str(self.scratch / "data")
         if plan.wants_tls:
             words |= self._certificate() | {"tls_port": str(tls_port)}
             common.tls_url = f"wss://localhost:{tls_port}"
@@ -349,14 +356,39 @@ async def _recognised(peer: Peer) -> Dialect:
     says by itself could not be told from an echo that went wrong.
     """
     first = await _next(peer, _HEAR_WITHIN)
-    if first is not None:
-        return recognise([first], peer.subprotocol) or Bare()
-    probe = json.dumps({"wavetank": f"probe-{secrets.token_hex(8)}"})
-    with contextlib.suppress(RemoteError):
-        await peer.send(probe)
-        if await _next(peer, _PROBE_WITHIN) == probe:
+    if first is None:
+        probe = json.dumps({"wavetank": f"probe-{secrets.token_hex(8)}"})
+        with contextlib.suppress(RemoteError, TimeoutError):
+            first = await _answer(peer, probe)
+        if first == probe:
             return Echo()
-    return Bare()
+    heard = [] if first is None else [first]
+    return recognise(heard, peer.subprotocol) or Bare()
+
+
+async def _answer(peer: Peer, probe: str) -> str | bytes | None:
+    """Send a text, and return what comes next; None where nothing does.
+
+    Silence counts only behind a pong, and up to another one: a target that stands
+    still, or that this machine keeps from running, has nothing to say either.
+    """
+    await peer.send(probe)
+    steps: list[asyncio.Task[Any]] = []
+    try:
+        hearing = asyncio.create_task(peer.receive(3 * _WAKES_WITHIN))
+        steps.append(hearing)
+        for within in (_PROBE_WITHIN, _HEAR_WITHIN):
+            pinging = asyncio.create_task(peer.ping(_WAKES_WITHIN))
+            steps.append(pinging)
+            await asyncio.wait((hearing, pinging), return_when=FIRST_COMPLETED)
+            await asyncio.wait((hearing,), timeout=within)
+            if hearing.done():
+                return hearing.result()
+        return None
+    finally:
+        for step in steps:
+            step.cancel()
+        await asyncio.gather(*steps, return_exceptions=True)
 
 
 async def _next(peer: Peer, within: float) -> str | bytes | None:

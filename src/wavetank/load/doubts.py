@@ -78,6 +78,8 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
         affects: Which figures.
         bias: Which way they may be wrong.
         percentile: Of times, only those from this percentile on.
+        is_passing: Whether the machine may have been busy for a moment: the same load
+            may well be beyond doubt a minute later.
     """
 
     what: str
@@ -85,6 +87,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     affects: tuple[Affects, ...]
     bias: Bias = Bias.EITHER
     percentile: float = 0.0
+    is_passing: bool = False
 
 
 _EVERYTHING = (Affects.LATENCY, Affects.RATE, Affects.DELIVERY)
@@ -146,6 +149,7 @@ def _busy_workers(result: LoadResult) -> Iterator[Doubt]:
                 advice="Lower the rate, add workers, or use more or other machines; "
                 "--headroom tells what this one can do.",
                 affects=_SPEED,
+                is_passing=True,
             )
 
 
@@ -158,6 +162,7 @@ def _overrun(result: LoadResult) -> Iterator[Doubt]:
             "the generator did not reach the rate.",
             advice="Lower the rate, add workers, or use more or other machines.",
             affects=_SPEED,
+            is_passing=True,
         )
 
 
@@ -175,6 +180,7 @@ def _unsent(result: LoadResult) -> Iterator[Doubt]:
                 "never sent: the generator did not reach the rate.",
                 advice="Lower the rate, add workers, or use more or other machines.",
                 affects=_SPEED,
+                is_passing=True,
             )
 
 
@@ -210,6 +216,7 @@ def _lateness(result: LoadResult) -> Iterator[Doubt]:
         affects=(Affects.LATENCY,),
         bias=Bias.BETTER,
         percentile=99.0,
+        is_passing=True,
     )
 
 
@@ -227,6 +234,7 @@ def _stalls(result: LoadResult) -> Iterator[Doubt]:
                 affects=(Affects.LATENCY,),
                 bias=Bias.BETTER,
                 percentile=99.0,
+                is_passing=True,
             )
 
 
@@ -253,6 +261,7 @@ def _starved(result: LoadResult) -> Iterator[Doubt]:
                 advice="Give the generator a machine where nothing else runs.",
                 affects=_SPEED,
                 bias=Bias.BETTER,
+                is_passing=True,
             )
 
 

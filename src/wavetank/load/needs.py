@@ -21,6 +21,7 @@ __all__ = [
     "most_users",
     "needs_of",
     "problems",
+    "worker_count",
 ]
 
 _SPARE_DESCRIPTORS = 32
@@ -106,6 +107,19 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
     bytes_of_one: int
 
 
+def worker_count(plan: LoadPlan, most: int) -> int:
+    """Return how many workers a plan is shared among.
+
+    A worker without a user would do nothing, whoever else publishes.
+
+    Args:
+        plan: What is to be done.
+        most: Where the plan does not say, such as one per core.
+    """
+    users = max(scenario.users for scenario in plan.scenarios)
+    return max(1, min(plan.workers or most, users))
+
+
 def needs_of(plan: LoadPlan, *, cores: int) -> Needs:
     """Return what a plan needs.
 
@@ -117,9 +131,7 @@ def needs_of(plan: LoadPlan, *, cores: int) -> Needs:
     """
     parts = [_part(scenario) for scenario in plan.scenarios]
     connections = sum(part.connections for part in parts)
-    # A worker without a user would do nothing, whoever else publishes.
-    users = max(scenario.users for scenario in plan.scenarios)
-    workers = max(1, min(plan.workers or cores, users))
+    workers = worker_count(plan, cores)
     sent = sum(part.sent for part in parts)
     # Each share of each scenario may be one larger than an equal part.
     largest = sum(math.ceil(part.connections / workers) for part in parts)

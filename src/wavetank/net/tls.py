@@ -12,14 +12,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
-
-import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from wavetank.errors import LocalError, UsageError
+
+if TYPE_CHECKING:
+    import trustme
 
 __all__ = [
     "Credentials",
@@ -70,6 +68,10 @@ class ThrowAwayAuthority:
     """
 
     def __init__(self, *, directory: Path | None = None) -> None:
+        # Here, as below: it takes longer than all other imports of a proxy, and few
+        # who open connections make certificates.
+        import trustme
+
         self._files = tempfile.TemporaryDirectory(prefix="wavetank-tls-", dir=directory)
         self._authority = trustme.CA(organization_name="Wavetank")
         self._issued: dict[Flaw, Credentials] = {}
@@ -176,34 +178,40 @@ def client_context(*, ca: Path | None = None, insecure: bool = False) -> ssl.SSL
     return context
 
 
-def _pair(leaf: trustme.LeafCert) -> tuple[bytes, bytes]:
+def _pair(leaf: "trustme.LeafCert") -> tuple[bytes, bytes]:
     chain = b"".join(pem.bytes() for pem in leaf.cert_chain_pems)
     return chain, leaf.private_key_pem.bytes()
 
 
-def _sound(authority: trustme.CA) -> tuple[bytes, bytes]:
+def _sound(authority: "trustme.CA") -> tuple[bytes, bytes]:
     return _pair(authority.issue_cert(*_LOOPBACK))
 
 
-def _wrong_host(authority: trustme.CA) -> tuple[bytes, bytes]:
+def _wrong_host(authority: "trustme.CA") -> tuple[bytes, bytes]:
     return _pair(authority.issue_cert(*_ELSEWHERE))
 
 
-def _expired(authority: trustme.CA) -> tuple[bytes, bytes]:
+def _expired(authority: "trustme.CA") -> tuple[bytes, bytes]:
     return _pair(
         authority.issue_cert(*_LOOPBACK, not_before=_ONCE, not_after=_SOON_AFTER)
     )
 
 
-def _other_authority(authority: trustme.CA) -> tuple[bytes, bytes]:
+def _other_authority(authority: "trustme.CA") -> tuple[bytes, bytes]:
+    import trustme
+
     return _sound(trustme.CA(organization_name="Wavetank, not trusted"))
 
 
-def _self_signed(authority: trustme.CA) -> tuple[bytes, bytes]:
+def _self_signed(authority: "trustme.CA") -> tuple[bytes, bytes]:
     """Make what trustme does not: a server's certificate without an issuer.
 
     It names the right hosts, so that its only flaw is who signed it.
     """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     hosts: list[x509.GeneralName] = [x509.DNSName("localhost")]
@@ -227,7 +235,7 @@ def _self_signed(authority: trustme.CA) -> tuple[bytes, bytes]:
     )
 
 
-_MAKERS: dict[Flaw, Callable[[trustme.CA], tuple[bytes, bytes]]] = {
+_MAKERS: dict[Flaw, Callable[["trustme.CA"], tuple[bytes, bytes]]] = {
     Flaw.NONE: _sound,
     Flaw.WRONG_HOST: _wrong_host,
     Flaw.EXPIRED: _expired,

@@ -243,6 +243,14 @@ class FrameReader:
             "violation": self.violation.code if self.violation else 0,
         }
 
+    @property
+    def is_in_message(self) -> bool:
+        """Whether a message has begun, by a whole header, that is not complete."""
+        if self.at_rest:
+            return False
+        head = self.head
+        return self._in_message or (head is not None and not head.first & CONTROL)
+
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes as they came and return the frames that they complete."""
         # Shape traded for speed: whole unfragmented data frames are read in

@@ -152,6 +152,11 @@ class MessageReader:
         }
 
     @property
+    def is_in_message(self) -> bool:
+        """Whether a message has begun, by a whole header, that is not complete."""
+        return self._frames.is_in_message
+
+    @property
     def violation(self) -> Violation | None:
         """The first violation; after it nothing is read."""
         return self._frames.violation

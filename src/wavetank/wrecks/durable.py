@@ -11,11 +11,13 @@ from pathlib import Path
 
 from wavetank.errors import UsageError
 from wavetank.wrecks.log import Entry, Store
+from wavetank.wrecks.producers import Producer
 
 __all__ = ["FileStore"]
 
 _MARK = b"wavetank-wreck-log-1 "
-_LONGEST_LINE = 512
+_LONGEST_LINE = 2048
+"""Bytes of a head: a topic, and a name of 128 characters at up to eight digits each."""
 
 
 class FileStore(Store):
@@ -51,15 +53,22 @@ class FileStore(Store):
             self._file.close()
             raise
 
-    def append(self, topic: str, data: bytes, now: float) -> Entry:
-        """Write the entry, then keep it.
+    def append(
+        self, topic: str, data: bytes, now: float, producer: Producer | None = None
+    ) -> Entry:
+        """Write the entry and whose it is, then keep both.
+
+        In one record: who publishes again after a kill must not find one of the two.
 
         Raises:
             OSError: If it cannot be written; then it is not kept either.
         """
-        head = b"%s %r %d\n" % (topic.encode(), now, len(data))
-        self.write(head + data + b"\n")
-        return super().append(topic, data, now)
+        head = b"%s %r %d" % (topic.encode(), now, len(data))
+        if producer is not None:
+            name = producer.name.encode("utf-8", "surrogatepass").hex().encode()
+            head += b" %s %d %d" % (name, producer.epoch, producer.seq)
+        self.write(head + b"\n" + data + b"\n")
+        return super().append(topic, data, now, producer)
 
     def write(self, record: bytes) -> None:
         """Write all of a record, or nothing of it.
@@ -104,9 +113,17 @@ class FileStore(Store):
         head = file.readline(_LONGEST_LINE)
         if not head.endswith(b"\n"):
             return False
-        topic, now, size = head.decode().split()
+        topic, now, size, *author = head.decode().split()
         data = file.read(int(size) + 1)
         if len(data) <= int(size):
             return False
-        super().append(topic, data[:-1], float(now))
+        super().append(topic, data[:-1], float(now), _producer(author))
         return True
+
+
+def _producer(words: list[str]) -> Producer | None:
+    """Return whose an entry is; None where its record does not say."""
+    if len(words) != 3:
+        return None
+    name = bytes.fromhex(words[0]).decode("utf-8", "surrogatepass")
+    return Producer(name, int(words[1]), int(words[2]))

@@ -13,6 +13,7 @@ from typing import Any
 from wavetank.wire import Refusal, Request, Upgrade
 from wavetank.wrecks.commands import Command
 from wavetank.wrecks.connection import Connection
+from wavetank.wrecks.counting import EveryNth
 from wavetank.wrecks.log import Entry
 from wavetank.wrecks.sound import SoundServer
 
@@ -36,7 +37,6 @@ __all__ = [
 
 _MOST_WAITING = 100_000
 """Messages that may wait for one connection; what comes beyond them is dropped."""
-_EACH = 300
 _SWAPPED_WITHIN = 0.25
 _Held = tuple[float, int, bytes]
 """When it is due, its opcode and its payload."""
@@ -254,40 +254,16 @@ class Conflating(SoundServer):
         self.newest.pop(connection)()
 
 
-class _OneIn300(SoundServer):
-    """Does something wrong with every 300th message to a connection."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.pushed: collections.Counter[Connection] = collections.Counter()
-
-    def leave(self, connection: Connection) -> None:
-        """Stop counting."""
-        super().leave(connection)
-        del self.pushed[connection]
-
-    def push(self, connection: Connection, opcode: int, payload: bytes) -> None:
-        """Count."""
-        self.pushed[connection] += 1
-        if self.pushed[connection] % _EACH:
-            super().push(connection, opcode, payload)
-        else:
-            self.fail(connection, opcode, payload)
-
-    def fail(self, connection: Connection, opcode: int, payload: bytes) -> None:
-        """Do it."""
-        raise NotImplementedError
-
-
-class OneIn300Lost(_OneIn300):
+class OneIn300Lost(EveryNth):
     """Every 300th message to a connection is not sent."""
 
-    def fail(self, connection: Connection, opcode: int, payload: bytes) -> None:
-        """Do nothing."""
+    each = 300
 
 
-class OneIn300Twice(_OneIn300):
+class OneIn300Twice(EveryNth):
     """Every 300th message to a connection is sent twice."""
+
+    each = 300
 
     def fail(self, connection: Connection, opcode: int, payload: bytes) -> None:
         """Send, and send."""
@@ -295,8 +271,10 @@ class OneIn300Twice(_OneIn300):
             connection.send(opcode, payload)
 
 
-class OneIn300Corrupted(_OneIn300):
+class OneIn300Corrupted(EveryNth):
     """Every 300th message to a connection has one wrong letter."""
+
+    each = 300
 
     def fail(self, connection: Connection, opcode: int, payload: bytes) -> None:
         """Change the first letter or digit of its second half; it stays JSON."""
@@ -307,8 +285,10 @@ class OneIn300Corrupted(_OneIn300):
         connection.send(opcode, payload)
 
 
-class OneIn300Swapped(_OneIn300):
+class OneIn300Swapped(EveryNth):
     """Every 300th message to a connection is overtaken by the next."""
+
+    each = 300
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

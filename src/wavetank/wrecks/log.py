@@ -8,6 +8,7 @@ import dataclasses
 import zlib
 
 from wavetank.wrecks.commands import Position
+from wavetank.wrecks.producers import Producer, Producers
 
 __all__ = ["Entry", "Log", "Store"]
 
@@ -106,6 +107,10 @@ class Store:
         max_topics: Topics that may have been published to.
         max_entries: Entries retained over all topics.
         max_bytes: Bytes of payload retained over all topics.
+
+    Attributes:
+        epoch: Which life of the logs this is.
+        producers: Whose publications are in them.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class Store:
         max_bytes: int = 8 * 1_048_576,
     ) -> None:
         self.epoch = epoch
+        self.producers = Producers()
         self._max_topics = max_topics
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -132,10 +138,20 @@ class Store:
         """Tell whether the topic is known or there is room for one more."""
         return topic in self._logs or len(self._logs) < self._max_topics
 
-    def append(self, topic: str, data: bytes, now: float) -> Entry:
-        """Keep a payload, forget the oldest ones of all topics beyond the bounds."""
+    def append(
+        self, topic: str, data: bytes, now: float, producer: Producer | None = None
+    ) -> Entry:
+        """Keep a payload, forget the oldest ones of all topics beyond the bounds.
+
+        Args:
+            topic: Its topic.
+            data: The payload.
+            now: Seconds since 1970 UTC.
+            producer: Whose publication it is, where it says so.
+        """
         log = self._logs.setdefault(topic, Log())
         entry = log.append(data, now)
+        self.producers.note(topic, producer, entry.seq)
         self._order.append((log, len(data)))
         self._bytes += len(data)
         while len(self._order) > self._max_entries or self._bytes > self._max_bytes:

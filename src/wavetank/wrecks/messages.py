@@ -4,7 +4,6 @@ They refuse to know topics and subscribers.
 """
 
 import asyncio
-import collections
 import re
 from typing import Any
 
@@ -17,6 +16,7 @@ from wavetank.wire import (
 )
 from wavetank.wrecks.commands import Fault
 from wavetank.wrecks.connection import Connection, Reader
+from wavetank.wrecks.counting import EveryNth
 from wavetank.wrecks.lax import LaxReader
 from wavetank.wrecks.sound import MAX_FRAGMENTS, MAX_MESSAGE, SoundServer
 
@@ -141,23 +141,10 @@ class CutAt4096(SoundServer):
         super().push(connection, opcode, head)
 
 
-class EveryFiftiethLost(SoundServer):
+class EveryFiftiethLost(EveryNth):
     """Of the messages to one connection, every fiftieth is not sent."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.pushed: collections.Counter[Connection] = collections.Counter()
-
-    def leave(self, connection: Connection) -> None:
-        """Stop counting."""
-        super().leave(connection)
-        del self.pushed[connection]
-
-    def push(self, connection: Connection, opcode: int, payload: bytes) -> None:
-        """Count, and leave out."""
-        self.pushed[connection] += 1
-        if self.pushed[connection] % 50:
-            super().push(connection, opcode, payload)
+    each = 50
 
 
 class CorruptOver32K(SoundServer):

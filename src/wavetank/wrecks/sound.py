@@ -39,7 +39,6 @@ from wavetank.wrecks.listener import Listener
 from wavetank.wrecks.liveness import Liveness
 from wavetank.wrecks.log import Entry, Log, Store
 from wavetank.wrecks.pages import answer
-from wavetank.wrecks.producers import Producers
 
 __all__ = [
     "MAX_FRAGMENTS",
@@ -106,7 +105,6 @@ class SoundServer(Listener):
         super().__init__(handshake_timeout=handshake_timeout)
         self.open: dict[Connection, None] = {}
         self.store = self.make_store(data)
-        self._producers = Producers()
         self.counts: collections.Counter[str] = collections.Counter()
         self.liveness = Liveness(
             self.ping, self.on_silent, interval=ping_interval, timeout=pong_timeout
@@ -374,7 +372,6 @@ class SoundServer(Listener):
             text = f"the log cannot be written: {error.strerror}"
             self.refuse(connection, command.fault("unavailable", text))
             return
-        self._producers.note(command.topic, command.producer, entry.seq)
         self.counts["published"] += 1
         if command.id is not None:
             self.acknowledge(connection, command, entry)
@@ -382,7 +379,7 @@ class SoundServer(Listener):
 
     def is_new(self, connection: Connection, command: Command) -> bool:
         """Tell whether a publication is to be published; answer it where it is not."""
-        answer = self._producers.answer(command.topic, command.producer)
+        answer = self.store.producers.answer(command.topic, command.producer)
         if isinstance(answer, tuple):
             self.refuse(connection, command.fault(*answer))
         elif answer is not None:
@@ -397,7 +394,8 @@ class SoundServer(Listener):
             OSError: If the log is in a file, and that takes no more.
         """
         data = self.keep(command.data)
-        return self.store.append(command.topic, data, self._clock.wall())
+        now = self._clock.wall()
+        return self.store.append(command.topic, data, now, command.producer)
 
     def keep(self, data: bytes) -> bytes:
         """Return the payload as it goes into the log: byte for byte."""

@@ -10,13 +10,16 @@ from wavetank.wrecks import (
     costs,
     delivery,
     edges,
+    exhaustion,
     faults,
     flow,
     frames,
     handshake,
+    isolated,
     lifecycle,
     loads,
     messages,
+    mixes,
     patience,
     recovery,
     rules,
@@ -237,6 +240,26 @@ WRECKS: dict[str, Wreck] = {
     ),
     "silent-overflow": _row(faults.SilentOverflow, "fault_tolerance.queue_overflow"),
     "slots-kept": _row(faults.SlotsKept, "fault_tolerance.rapid_reconnection"),
+    "exhausted-deaf": _row(
+        exhaustion.ExhaustedDeaf, "fault_tolerance.descriptor_exhaustion"
+    ),
+    "exhausted-spins": _row(
+        exhaustion.ExhaustedSpins, "fault_tolerance.descriptor_exhaustion"
+    ),
+    "exhausted-drops": _row(
+        exhaustion.ExhaustedDrops, "fault_tolerance.descriptor_exhaustion"
+    ),
+    "second-life-replays-less": _row(
+        mixes.SecondLifeReplaysLess, "fault_tolerance.mixed_schedule"
+    ),
+    "standstill-replays-less": _row(
+        mixes.StandstillReplaysLess, "fault_tolerance.mixed_schedule"
+    ),
+    "impatient-tcp": _row(isolated.ImpatientTcp, "fault_tolerance.true_partition"),
+    "acknowledges-unwritten": _row(
+        isolated.AcknowledgesUnwritten, "fault_tolerance.full_disk"
+    ),
+    "writes-no-more": _row(isolated.WritesNoMore, "fault_tolerance.full_disk"),
     # self_healing
     "replay-ends-twice": _row(
         recovery.ReplayEndsTwice, "self_healing.connection_recovery"
@@ -263,6 +286,7 @@ WRECKS: dict[str, Wreck] = {
     "plain-text-on-tls-port": _row(
         transport.PlainTextOnTlsPort, "self_healing.ssl_fallback"
     ),
+    "old-tls-accepted": _row(transport.OldTlsAccepted, "self_healing.ssl_fallback"),
     "sessions-leaked": _row(faults.SessionsLeaked, "self_healing.memory_recovery"),
     "errors-stay": _row(edges.ErrorsStay, "self_healing.error_resilience"),
     # message_flow

@@ -6,6 +6,7 @@ They refuse to know WebSocket.
 import asyncio
 import socket
 import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from wavetank.wrecks.sound import SoundServer
 
 __all__ = [
     "ForeignCertificate",
+    "OldTlsAccepted",
     "PlainTextOnTlsPort",
     "TlsErrorEndsListener",
     "TlsGarbage",
@@ -29,6 +31,20 @@ class ForeignCertificate(SoundServer):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         trustme.CA().issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
+        return context
+
+
+class OldTlsAccepted(SoundServer):
+    """The TLS listener agrees to TLS 1.0 and 1.1, too."""
+
+    def make_context(self, cert: Path, key: Path) -> ssl.SSLContext:
+        """Take whatever the library still has."""
+        context = super().make_context(cert, key)
+        with warnings.catch_warnings():
+            # Python minds that anybody still asks for it; that is the fault here.
+            warnings.simplefilter("ignore")
+            context.minimum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers("ALL:@SECLEVEL=0")
         return context
 
 

@@ -3,9 +3,6 @@
 They refuse to know what is in a message.
 """
 
-import collections
-from typing import Any
-
 import msgspec
 
 from wavetank.wire import (
@@ -17,8 +14,8 @@ from wavetank.wire import (
     encode_frame,
 )
 from wavetank.wrecks.connection import Connection
+from wavetank.wrecks.counting import EveryNth
 from wavetank.wrecks.frames import Deflating
-from wavetank.wrecks.sound import SoundServer
 
 __all__ = [
     "CompressionUnmarked",
@@ -28,23 +25,15 @@ __all__ = [
 ]
 
 
-class EveryTwoHundredthTwice(SoundServer):
+class EveryTwoHundredthTwice(EveryNth):
     """Of the messages to one connection, every 200th is sent twice."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.pushed: collections.Counter[Connection] = collections.Counter()
+    each = 200
 
-    def leave(self, connection: Connection) -> None:
-        """Stop counting."""
-        super().leave(connection)
-        del self.pushed[connection]
-
-    def push(self, connection: Connection, opcode: int, payload: bytes) -> None:
-        """Count, and repeat."""
-        self.pushed[connection] += 1
-        for _ in range(2 if self.pushed[connection] % 200 == 0 else 1):
-            super().push(connection, opcode, payload)
+    def fail(self, connection: Connection, opcode: int, payload: bytes) -> None:
+        """Send, and send."""
+        for _ in range(2):
+            connection.send(opcode, payload)
 
 
 class ContextShared(Deflating):

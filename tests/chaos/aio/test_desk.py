@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from wavetank import __version__
+from wavetank.chaos.aio import proxies as proxies_module
+from wavetank.chaos.aio import proxy as proxy_module
 from wavetank.chaos.aio.desk import Desk
 from wavetank.chaos.aio.proxies import Proxies
 from wavetank.chaos.control import API_VERSION, Action, Answer, Call
@@ -263,3 +265,48 @@ async def test_a_proxy_without_a_wire_log_says_so(caller: Caller) -> None:
     told = await caller.ask(Action.WIRE_LOG, 404, proxy="a")
     assert "wire_log: true" in told["error"]
     assert isinstance(await caller.desk.answer(Call(action=Action.VERSION)), Answer)
+
+
+async def test_more_than_there_may_be_is_refused(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a mistake in the request, in Toxiproxy's shape; nothing else changes."""
+    monkeypatch.setattr(proxies_module, "MOST_PROXIES", 1)
+    monkeypatch.setattr(proxy_module, "MOST_TOXICS", 1)
+    await caller.create()
+    other = {**ORDER, "name": "b"}
+    told = await caller.ask(Action.CREATE_PROXY, 400, given=other)
+    assert told["error"] == "bad request body: there may be 1 proxies; delete some"
+    told = await caller.ask(Action.POPULATE, 400, given=[ORDER, other])
+    assert told["problems"] == ["there may be 1 proxies; delete some"]
+    assert told["proxies"] == []
+    await caller.ask(Action.ADD_TOXIC, proxy="a", given={"type": "noop", "name": "x"})
+    one = {"type": "noop", "name": "y"}
+    told = await caller.ask(Action.ADD_TOXIC, 400, proxy="a", given=one)
+    assert "toxic y: a proxy has 1 toxics at most; remove some" in told["error"]
+    assert len(await caller.ask(Action.LIST_TOXICS, proxy="a")) == 1
+
+
+async def test_the_counts_of_a_proxy_say_what_its_toxics_have_done(
+    caller: Caller,
+) -> None:
+    """A toxic that was for nothing that came has hurt nothing."""
+    async with Target() as target:
+        await caller.create(upstream=f"127.0.0.1:{target.port}")
+        for kind in ("drop", "duplicate"):
+            given = {"type": kind, "name": kind, "when": {"opcodes": ["text"]}}
+            await caller.ask(Action.ADD_TOXIC, proxy="a", given=given)
+        client = await dial(caller.proxies["a"].port)
+        server = await target.guest()
+        client.send(REQUEST)
+        await server.reads(REQUEST)
+        server.send(RESPONSE + frame(b"text") + frame(b"more", 0x82))
+        await client.reads(RESPONSE + frame(b"more", 0x82))
+        told = await caller.ask(Action.COUNTS, proxy="a")
+        client.transport.abort()
+        await client.gone()
+    assert (told["opened"], told["open"], told["turned_away"]) == (1, 1, 0)
+    assert told["received_upstream"] == len(REQUEST)
+    drop = {"seen": 3, "chosen": 1, "hurt": 1, "unread": 0}
+    assert told["toxics"]["drop"] == drop
+    assert told["toxics"]["duplicate"] == {**drop, "seen": 2, "chosen": 0, "hurt": 0}

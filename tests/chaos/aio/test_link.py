@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from wavetank.chaos import room as room_module
 from wavetank.chaos.aio import Proxy
 from wavetank.chaos.aio import link as link_module
 from wavetank.chaos.aio.link import Link, Way
@@ -228,9 +229,15 @@ async def test_who_is_gone_behind_its_fin_is_missed_at_the_first_write(
     assert second.lost is not None
 
 
-async def test_who_was_refused_may_ask_again_on_its_connection() -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        b"HTTP/1.1 401 No\r\nContent-Length: 4\r\n\r\nHTTP",
+        b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nHTTP\r\n0\r\n\r\n",
+    ],
+)
+async def test_who_was_refused_may_ask_again_on_its_connection(refusal: bytes) -> None:
     """Frames are found behind the second handshake; a body does not hide it."""
-    refusal = b"HTTP/1.1 401 No\r\nContent-Length: 4\r\n\r\nHTTP"
     async with (
         Target() as target,
         Proxy(("127.0.0.1", target.port)) as proxy,
@@ -266,6 +273,58 @@ async def test_who_does_not_wait_for_a_refusal_is_not_understood() -> None:
         assert proxy.links[1].upstream.is_plain
         client.transport.abort()
         await client.gone()
+
+
+async def test_a_reset_in_the_middle_of_a_frame_is_a_reset() -> None:
+    """The half that had come goes on before it, though a toxic waited for the rest."""
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port)) as proxy,
+    ):
+        proxy.add({"type": "drop", "when": {"opcodes": ["ping"]}})
+        client = await dial(proxy.port)
+        server = await target.guest()
+        client.send(REQUEST)
+        await server.reads(REQUEST)
+        half = frame(b"whole")[:4]
+        server.send(RESPONSE + half)
+        await client.reads(RESPONSE)
+        down = proxy.links[1].downstream
+        sent = len(RESPONSE + half)
+        await settled(lambda: down.received == sent)
+        server.reset()
+        await client.gone()
+        assert client.was_reset
+        assert client.data in (b"", half)  # RST may overtake it in the client's kernel
+        await settled(lambda: not proxy.links)
+
+
+async def test_a_client_that_never_reads_stops_its_target_behind_toxics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is due is let go, and not more than that; nothing of it is left behind."""
+    monkeypatch.setattr(room_module, "MOST_FLYING", 1024 * 1024)
+    piece = bytes(1024 * 1024)
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port), mode="bytes") as proxy,
+    ):
+        proxy.add({"type": "latency", "attributes": {"latency": 1}})
+        client = await dial(proxy.port)
+        client.transport.pause_reading()
+        server = await target.guest()
+        (link,) = proxy.links.values()
+        down = link.downstream
+        for _ in range(64):
+            server.send(piece)
+        await settled(lambda: down.source.is_paused and down.sink.is_full)
+        assert down.received < 48 * len(piece)  # The kernel takes some of it.
+        assert link.room.taken >= down.sink.unsent > 0
+        client.transport.abort()
+        await client.gone()
+        server.transport.abort()
+        await settled(lambda: not proxy.links)
+        assert link.room.taken == 0
 
 
 async def test_a_reset_behind_an_end_that_is_held_follows_it(joined: Joined) -> None:
@@ -455,3 +514,59 @@ async def test_a_target_that_never_answers_is_given_up(
         await client.gone()
         await settled(lambda: not proxy.links)
         assert link.unreachable.endswith("did not answer")
+
+
+async def test_a_proxy_may_be_told_how_to_connect() -> None:
+    """Whoever knows another way to the target is asked for a socket each time."""
+    asked: list[tuple[str, int]] = []
+
+    async with Target() as target:
+
+        async def lead(host: str, port: int) -> socket.socket:
+            asked.append((host, port))
+            dialled = socket.create_connection(("127.0.0.1", target.port))
+            dialled.setblocking(False)
+            return dialled
+
+        async with Proxy(("127.0.0.1", 9), mode="bytes", dial=lead) as proxy:
+            client = await dial(proxy.port)
+            server = await target.guest()
+            client.send(b"there")
+            await server.reads(b"there")
+            server.send(b"back")
+            await client.reads(b"back")
+            client.transport.abort()
+            await client.gone()
+    assert asked == [("127.0.0.1", 9)]
+
+
+async def test_a_way_that_leads_nowhere_ends_the_link() -> None:
+    """What goes wrong on it is told as it is of any connection."""
+
+    async def lead(host: str, port: int) -> socket.socket:
+        raise ConnectionRefusedError("nobody there")
+
+    async with Proxy(("127.0.0.1", 9), mode="bytes", dial=lead) as proxy:
+        client = await dial(proxy.port)
+        client.send(b"?")
+        await client.until(has_fin)
+        client.transport.abort()
+        await settled(lambda: not proxy.links)
+        assert proxy.statistics()["unreachable"] == 1
+
+
+async def test_a_socket_that_cannot_be_used_is_closed() -> None:
+    """Nobody else would close it."""
+    dialled = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    dialled.setblocking(False)
+
+    async def lead(host: str, port: int) -> socket.socket:
+        return dialled
+
+    async with Proxy(("127.0.0.1", 9), mode="bytes", dial=lead) as proxy:
+        client = await dial(proxy.port)
+        await client.until(has_fin)
+        client.transport.abort()
+        await settled(lambda: not proxy.links)
+        assert proxy.statistics()["unreachable"] == 1
+    assert dialled.fileno() == -1

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from wavetank.chaos.aio import Proxy
+from wavetank.chaos.aio import proxies as proxies_module
 from wavetank.chaos.aio.proxies import CannotListen, Proxies, address_problems
 from wavetank.chaos.aio.recorder import Recorder
+from wavetank.chaos.bounds import TooMany
 from wavetank.chaos.reading import ProxySpec
 from wavetank.chaos.spec import read_spec
 from wavetank.errors import LocalError, UsageError
@@ -303,3 +305,17 @@ def test_addresses_are_judged_before_anything_listens() -> None:
     assert len(problems) == 2
     assert problems[0] == "proxy b: proxy a listens on 127.0.0.1:7 already"
     assert "proxy c: upstream ftp://x:1: its scheme" in problems[1]
+
+
+async def test_there_is_no_end_of_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that stand already take no more room; a list is refused as a whole."""
+    monkeypatch.setattr(proxies_module, "MOST_PROXIES", 2)
+    async with Proxies() as proxies:
+        await proxies.populate([spec("a"), spec("b")])
+        await proxies.populate([spec("b"), spec("a")])
+        with pytest.raises(TooMany, match="there may be 2 proxies; delete some"):
+            await proxies.create(spec("c"))
+        await proxies.delete("a")
+        with pytest.raises(TooMany):
+            await proxies.populate([spec("c"), spec("d")])
+        assert list(proxies) == ["b"]

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from wavetank.chaos.aio import Proxy, WireLog
+from wavetank.chaos.aio import proxy as proxy_module
+from wavetank.chaos.bounds import TooMany
 from wavetank.chaos.spec import read_spec
 from wavetank.chaos.toxic import How
 from wavetank.errors import LocalError, UsageError
@@ -470,3 +472,80 @@ async def test_a_url_with_tls_needs_no_context() -> None:
     proxy = Proxy("wss://example.invalid/feed")
     assert proxy.upstream.tls
     assert proxy.upstream.port == 443
+
+
+async def test_a_toxic_that_is_taken_out_tells_what_it_has_done() -> None:
+    """On links that are over too; and a connection that it ends as it goes."""
+    async with Target() as target, Proxy(to(target), mode="bytes") as proxy:
+        proxy.add({"type": "timeout", "name": "hole"})
+        proxy.add({"type": "latency", "name": "slow", "attributes": {"latency": 1}})
+        async with joined(proxy, target) as (client, server):
+            server.send(b"lost")
+            await settled(lambda: proxy.links[1].downstream.received == 4)
+            assert proxy.toxic_statistics()["hole"]["hurt"] == 1
+            assert client.data == b""
+            server.transport.abort()
+        await settled(lambda: not proxy.links)
+        async with joined(proxy, target) as (client, _):
+            done = proxy.remove("hole")
+            assert done["hurt"] == 2  # with the end that it makes as it goes
+            assert set(done) == {"seen", "chosen", "hurt", "unread"}
+            await client.until(lambda wire: wire.has_fin)
+        assert proxy.remove("slow")["hurt"] >= 1
+
+
+async def test_there_is_no_end_of_toxics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition always finds room."""
+    monkeypatch.setattr(proxy_module, "MOST_TOXICS", 1)
+    async with Target() as target, Proxy(to(target)) as proxy:
+        proxy.add(STALL)
+        with pytest.raises(TooMany, match="toxic noop_downstream: a proxy has 1 "):
+            proxy.add({"type": "noop"})
+        proxy.stall()
+        assert proxy.is_partitioned
+
+
+async def test_who_is_too_many_is_let_go_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody hangs, and the others go on; there is room again for the next."""
+    monkeypatch.setattr(proxy_module, "MOST_LINKS", 1)
+    async with Target() as target, Proxy(to(target), mode="bytes") as proxy:
+        async with joined(proxy, target) as (client, server):
+            other = await dial(proxy.port)
+            await other.until(lambda wire: wire.has_fin or wire.is_lost)
+            other.transport.abort()
+            client.send(b"on")
+            await server.reads(b"on")
+            counts = proxy.statistics()
+            assert (counts["opened"], counts["turned_away"]) == (1, 1)
+            server.transport.abort()
+        await settled(lambda: not proxy.links)
+        async with joined(proxy, target) as (client, server):
+            client.send(b"again")
+            await server.reads(b"again")
+
+
+async def test_many_links_are_opened_and_cut_at_once() -> None:
+    """Each is over for both of its ends, and nothing of it is left."""
+    async with Target() as target, Proxy(to(target)) as proxy:
+        before = open_files()
+        for _ in range(2):
+            clients = await asyncio.gather(*(dial(proxy.port) for _ in range(200)))
+            cut = proxy.cut()
+            for client in clients:
+                client.send(b"x")
+            await settled(lambda: not proxy.links)
+            for client in clients:
+                client.transport.abort()
+                await client.gone()
+            assert 0 <= cut <= 200
+
+        def is_all_over() -> bool:
+            # Who was let go before it was ours has FIN, and nothing else.
+            for wire in target.wires:
+                if wire.has_fin and not wire.is_lost:
+                    wire.transport.abort()
+            return open_files() <= before
+
+        await settled(is_all_over)

@@ -13,7 +13,7 @@ from wavetank.chaos.aio.wirelog import WireLog
 from wavetank.chaos.chain import Chain
 from wavetank.chaos.fates import Fate
 from wavetank.chaos.framing import Splitter
-from wavetank.chaos.room import MOST_HELD, Room
+from wavetank.chaos.room import MOST_CROWDED, MOST_HELD, Room
 from wavetank.chaos.spec import read_spec
 from wavetank.chaos.toxic import Direction, How
 from wavetank.clock import Clock, SystemClock, VirtualClock
@@ -44,6 +44,7 @@ class End:
         self.is_paused = False
         self.is_open = True
         self.is_ended = False
+        self.unsent = 0
         self.probes = 0
         self.straight: Callable[[bytes], None] | None = None
         self.passed = 0
@@ -522,3 +523,116 @@ async def test_a_stream_shows_how_far_it_has_come() -> None:
     stream.stop()
     assert "upstream over" in repr(stream)
     assert stream.number == 1
+
+
+async def test_what_waits_for_the_sink_is_not_overtaken_on_the_straight_way() -> None:
+    """Half a frame is kept, the sink takes no more, and the toxic is taken out.
+
+    The kept half had to wait for the sink, and what came next went by it.
+    """
+    stream = Both(mode="frames").stream(Direction.DOWNSTREAM)
+    stream.be_joined()
+    add(stream, "drop")
+    stream.receive(RESPONSE)
+    stream.tell(upgraded=True)
+    stream.receive(frame(b"one")[:2])
+    sink = cast(End, stream.sink)
+    sink.is_full = True
+    stream.remove("drop")
+    assert not stream.is_plain
+    assert stream.source.is_paused
+    stream.receive(frame(b"one")[2:])
+    sink.is_full = False
+    stream.regulate()
+    await settled(lambda: stream.is_plain)
+    assert written(stream) == RESPONSE + frame(b"one")
+
+
+async def test_what_a_sink_does_not_take_fills_the_room_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A delay lets go what is due, also to who never reads: memory is still taken.
+
+    It was forgotten once it was written, and others had their room beside it.
+    """
+    monkeypatch.setattr(room_module, "MOST_TOGETHER", 3 * MOST_HELD)
+    clock = VirtualClock()
+    link = Both(clock=clock)
+    idle, busy = link.stream(), link.stream()
+    for stream in (idle, busy):
+        stream.be_joined()
+        add(stream, "latency", latency=100)
+    idle.receive(bytes(3 * MOST_HELD))
+    sink = cast(End, idle.sink)
+    clock.advance(0.1)
+    sink.is_full, sink.unsent = True, 3 * MOST_HELD
+    idle.wake()
+    assert idle.held == 0
+    assert link.room.taken == 3 * MOST_HELD
+    busy.receive(bytes(MOST_CROWDED))
+    assert not busy.source.is_paused
+    busy.receive(b"!")
+    assert busy.source.is_paused
+    sink.is_full, sink.unsent = False, 0
+    idle.regulate()
+    assert link.room.taken == MOST_CROWDED + 1
+    busy.receive(b"!")
+    assert not busy.source.is_paused
+
+
+async def test_what_stalls_fills_the_room_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thousand links in a partition do not keep a megabyte each."""
+    monkeypatch.setattr(room_module, "MOST_TOGETHER", 3 * MOST_CROWDED)
+    link = Both()
+    streams = [link.stream() for _ in range(4)]
+    for stream in streams:
+        stream.be_joined()
+        add(stream, "stall")
+        stream.receive(bytes(MOST_CROWDED + 1))
+    assert [stream.source.is_paused for stream in streams] == [False, False, True, True]
+    for stream in streams:
+        stream.remove("stall")
+    assert not any(stream.source.is_paused for stream in streams)
+    assert link.room.taken == 0
+
+
+async def test_a_frame_that_finds_no_room_goes_by_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever is kept to put a frame together is taken of the room, too."""
+    link = Both(mode="frames")
+    stream = link.stream(Direction.DOWNSTREAM)
+    stream.be_joined()
+    add(stream, "drop")
+    stream.receive(RESPONSE)
+    stream.tell(upgraded=True)
+    large = b"\x82\x7f" + (4 * MOST_CROWDED).to_bytes(8, "big")
+    large += bytes(4 * MOST_CROWDED)
+    first, rest = large[: 2 * MOST_CROWDED], large[2 * MOST_CROWDED :]
+    stream.receive(first)
+    assert link.room.taken == len(first)
+    monkeypatch.setattr(room_module, "MOST_TOGETHER", MOST_CROWDED)
+    stream.receive(rest[:10])
+    assert written(stream) == RESPONSE + first + rest[:10]
+    stream.receive(rest[10:] + frame(b"gone") + frame(b"half")[:2])
+    assert written(stream) == RESPONSE + large
+    assert link.room.taken == 2
+
+
+async def test_a_stream_that_is_over_holds_nothing_any_more() -> None:
+    """Though its link goes on in the other direction, as behind a FIN of a toxic.
+
+    What was on its way stayed in memory, and was not counted, until the link ended.
+    """
+    link = Both()
+    stream = link.stream()
+    stream.be_joined()
+    add(stream, "latency", latency=1000)
+    stream.receive(bytes(MOST_HELD))
+    assert link.room.taken == MOST_HELD
+    stream.stop()
+    assert (stream.held, link.room.taken) == (0, 0)
+    stream.remove("latency")
+    assert written(stream) == b""

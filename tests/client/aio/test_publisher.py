@@ -10,6 +10,7 @@ import wavetank.client.aio.publisher as module
 from wavetank.client.aio.publisher import Publisher
 from wavetank.client.aio.receipt import Receipt, Result
 from wavetank.client.failures import GaveUp, NotPublished
+from wavetank.client.setback import Setback
 from wavetank.errors import LocalError, UsageError
 from wavetank.protocol import Position
 
@@ -207,6 +208,42 @@ async def test_publisher_keeps_the_order_when_something_has_to_be_sent_again(
         await call.acknowledge(command)
     assert await publisher.flush(WAIT)
     assert publisher.statistics()["retried"] == 3
+
+
+async def test_publisher_sends_the_last_one_again_that_was_too_fast(
+    hub: Any, start: Any
+) -> None:
+    """It was never sent again, for nothing else came that would have woken it."""
+    publisher = await start()
+    receipt = publisher.publish_nowait("a", 1)
+    call = await hub.greeted()
+    for code in ("rate_limited", "unavailable", "unavailable"):
+        (command,) = await read(call, 1)
+        await call.refuse(command["id"], code, retryable=True)
+    (command,) = await read(call, 1)
+    await call.acknowledge(command)
+    assert await publisher.flush(WAIT)
+    assert await receipt is not None
+
+
+async def test_publisher_says_that_the_hub_refuses_again_and_again(
+    hub: Any, start: Any, lines: Any
+) -> None:
+    """And that it takes publications again; whoever watches saw nothing happen."""
+    publisher = await start()
+    publisher._queue._setback = Setback(0.0)
+    publisher.publish_nowait("a", 1)
+    call = await hub.greeted()
+    for code in ("unavailable", "unavailable"):
+        (command,) = await read(call, 1)
+        await call.refuse(command["id"], code, retryable=True, message="disk is full")
+    (command,) = await read(call, 1)
+    said = lines.of("refused_and_tried_again")
+    assert (said["topic"], said["code"]) == ("a", "unavailable")
+    assert said["reason"] == "disk is full"
+    await call.acknowledge(command)
+    assert await publisher.flush(WAIT)
+    assert lines.of("publishing_again")["seconds"] >= 0.0
 
 
 async def test_publisher_goes_on_after_what_the_hub_will_never_take(

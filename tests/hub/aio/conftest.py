@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from wavetank.clock import Clock, SystemClock, VirtualClock
 from wavetank.hub import HubConfig, Ports
 from wavetank.hub.aio import MemoryLog, Node, Server
+from wavetank.hub.aio.lines import make_logger
 from wavetank.hub.aio.logs import Log
-from wavetank.hub.aio.process import make_logger
 from wavetank.hub.duplicates import Origin
 from wavetank.hub.log import Bounds, Entry
 from wavetank.wire import FrameReader

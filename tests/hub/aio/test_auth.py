@@ -137,7 +137,7 @@ def test_no_tokens_let_nobody_in() -> None:
 
 
 def test_static_tokens_stand_beside_signed_ones() -> None:
-    """Each is found, dots or not; a key vouches only for the signed one."""
+    """Each is found, dots or not, and each is vouched for by what it is."""
     config = HubConfig(
         tokens=("static", "a.b.c"),
         operator_tokens=("boss",),
@@ -146,12 +146,8 @@ def test_static_tokens_stand_beside_signed_ones() -> None:
     tokens = Tokens(config)
     found = [tokens.verify(each, NOW) for each in ("static", "a.b.c", "boss", sign())]
     assert [user(each) for each in found] == ["token-1", "token-2", "operator-1", "ann"]
-    assert [each.key for each in found if isinstance(each, Claims)] == [
-        "",
-        "",
-        "",
-        "secret-1",
-    ]
+    keys = [each.key.partition("-")[0] for each in found if isinstance(each, Claims)]
+    assert keys == ["token", "token", "operator", "secret"]
 
 
 def test_signed_tokens_need_a_key() -> None:
@@ -393,6 +389,55 @@ def test_reload_reads_the_keys_again(
     assert "signature" in reason(tokens.verify(sign(ec_key, "ES256"), NOW))
     assert user(tokens.verify(sign(strange_key, "ES256"), NOW)) == "ann"
     assert user(tokens.verify(sign(), NOW)) == "ann"
+
+
+def test_reload_takes_other_static_tokens() -> None:
+    """Who goes is known no longer; who stays keeps the name; who comes has a new one.
+
+    The user of a withdrawn token was somebody; nobody else is to be taken for that.
+    """
+    tokens = Tokens(HubConfig(tokens=("a", "b", "c"), operator_tokens=("boss",)))
+    before = {name: tokens.verify(name, NOW) for name in ("a", "b", "c", "boss")}
+    tokens.reload(HubConfig(tokens=("c", "d", "boss"), operator_tokens=("chief",)))
+    known = [
+        name
+        for name, claims in before.items()
+        if isinstance(claims, Claims) and tokens.knows(claims)
+    ]
+    assert known == ["c"]
+    assert reason(tokens.verify("a", NOW)) == "the token is wrong"
+    names = [user(tokens.verify(name, NOW)) for name in ("c", "d", "boss", "chief")]
+    assert names == ["token-3", "token-4", "token-5", "operator-2"]
+    chief = tokens.verify("chief", NOW)
+    assert isinstance(chief, Claims)
+    assert chief.operator
+
+
+def test_a_name_of_a_static_token_tells_nothing_of_it() -> None:
+    """A log may show it: a weak token could be guessed from its digest."""
+    one, other = (Tokens(HubConfig(tokens=("a",))).verify("a", NOW) for _ in range(2))
+    assert isinstance(one, Claims)
+    assert isinstance(other, Claims)
+    assert one.key != other.key
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (("a",), (), "settled when it starts"),
+        ((), ("a",), "settled when it starts"),
+        (("a",), ("a" * (MOST_TOKEN + 1),), "number 1 has 8193 characters"),
+    ],
+)
+def test_reload_of_tokens_that_cannot_be_keeps_those_of_before(
+    before: tuple[str, ...], after: tuple[str, ...], why: str
+) -> None:
+    """Nor does a hub open to all, or close to all, at a signal."""
+    tokens = Tokens(HubConfig(tokens=before))
+    with pytest.raises(UsageError, match=why):
+        tokens.reload(HubConfig(tokens=after))
+    found = tokens.verify("a", NOW)
+    assert isinstance(found, Claims) is bool(before)
 
 
 def test_reload_of_a_broken_file_keeps_the_old_keys(tmp_path: Path, ec_key: Ec) -> None:

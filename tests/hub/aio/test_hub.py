@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -387,3 +388,23 @@ def test_hub_room_has_nothing_else() -> None:
     name = "Hubb"
     with pytest.raises(AttributeError, match="no attribute 'Hubb'"):
         getattr(wavetank.hub, name)
+
+
+async def test_hub_reads_from_its_log_what_is_not_at_hand(tmp_path: Path) -> None:
+    """However many topics there are: all they have is still there, byte for byte.
+
+    Each topic kept its newest entries in memory, and nothing bounded their sum.
+    """
+    payload = {"filling": "x" * 1000}
+    config = HubConfig(ports=Ports(plain=0), data=tmp_path, ring_total=5000)
+    async with Hub(config) as hub:
+        for number in range(50):
+            await hub.publish(f"t.{number}", payload)
+        rings = hub._running.node.rings
+        assert rings.size <= 5000
+        assert rings.shed >= 40
+        first = await hub.history("t.0", since="earliest")
+        assert [entry.seq for entry in first.events] == [1]
+        await hub.publish("t.0", payload)
+        again = await hub.history("t.0", since="earliest")
+        assert [entry.seq for entry in again.events] == [1, 2]

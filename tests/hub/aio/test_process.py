@@ -1,6 +1,7 @@
 """The hub as a process: loop, signals, log lines, and its last word."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -21,7 +22,8 @@ import pytest
 from wavetank.errors import TargetError, UsageError
 from wavetank.hub import Durability, DurabilityRule, Hub, HubConfig, Ports
 from wavetank.hub.aio import Node, Server, process
-from wavetank.hub.aio.process import make_logger, make_node, serve
+from wavetank.hub.aio.lines import make_logger
+from wavetank.hub.aio.process import make_node, serve
 from wavetank.hub.limits import Crowd
 from wavetank.protocol import Position
 
@@ -32,6 +34,13 @@ HANDSHAKE = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )
+
+
+def _handshake(token: str) -> bytes:
+    """Return an opening handshake, with a token or without."""
+    if not token:
+        return HANDSHAKE
+    return HANDSHAKE[:-2] + f"Authorization: Bearer {token}\r\n\r\n".encode()
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +88,10 @@ def test_hub_leaves_signals_and_lines_as_they_were() -> None:
     assert after == before
 
 
-def _open(port: int) -> socket.socket:
+def _open(port: int, token: str = "") -> socket.socket:
     """Open a WebSocket that will answer nothing."""
     client = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
-    client.sendall(HANDSHAKE)
+    client.sendall(_handshake(token))
     heard = b""
     while b"]}" not in heard:
         heard += client.recv(4096)
@@ -142,7 +151,7 @@ def test_hub_reads_keys_again_on_sighup(
     problems = ["--jwt-keys: is gone", ""]
     changed = threading.Event()
 
-    def reload(self: Server) -> None:
+    def reload(self: Server, config: HubConfig | None) -> None:
         problem = problems.pop(0)
         changed.set()
         if problem:
@@ -359,6 +368,13 @@ def _answer(port: int, path: str = "/ws") -> bytes:
     return heard
 
 
+def _answer_to(port: int, token: str) -> bytes:
+    """Return the answer to somebody who is refused."""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client:
+        client.sendall(_handshake(token))
+        return client.recv(4096)
+
+
 def _let_go(client: socket.socket) -> bytes:
     """Return what a client hears until it is closed with 4200, as it agrees to."""
     code = (4200).to_bytes(2, "big")
@@ -370,6 +386,37 @@ def _let_go(client: socket.socket) -> bytes:
     client.sendall(b"\x88\x82" + bytes(4) + code)
     client.close()
     return heard
+
+
+def _dropped(port: int) -> int:
+    """Return how many lines were dropped; a thread writes them, so maybe soon more."""
+    told = re.search(rb"_log_lines_dropped_total (\d+)", _answer(port, "/metrics"))
+    assert told is not None
+    return int(told[1])
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_hub_works_where_nobody_reads_its_lines(start: Start, loop: str) -> None:
+    """A supervisor that died holds the pipe open: it is full, and stays so.
+
+    The whole hub stood still then, with its first line that found no room.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"\n" * 4096)
+    # What a pipe takes is its own; the hub writes as its supervisor left it.
+    os.set_blocking(writing, True)
+    hub, port = start("--loop", loop, "--log-level", "debug", stderr=writing)
+    os.close(writing)
+    assert _answer(port).startswith(b"HTTP/1.1 426 ")
+    client = _open(port)
+    hub.send_signal(signal.SIGHUP)
+    hub.send_signal(signal.SIGTERM)
+    assert b'"going_away"' in _let_go(client)
+    assert hub.wait(DEADLINE) == 0
+    os.close(reading)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -384,11 +431,49 @@ def test_hub_works_where_its_lines_cannot_be_written(
     assert _answer(port).startswith(b"HTTP/1.1 426 ")
     client = _open(port)
     hub.send_signal(signal.SIGHUP)
-    told = re.search(rb"_log_lines_dropped_total (\d+)", _answer(port, "/metrics"))
-    assert told is not None
-    assert int(told[1]) >= 2  # that it listens, and that it refused
+    while _dropped(port) < 2:  # that it listens, and that it refused
+        pass
     hub.send_signal(signal.SIGTERM)
     assert b'"going_away"' in _let_go(client)
+    assert hub.wait(DEADLINE) == 0
+
+
+def test_tokens_in_the_file_are_read_again_on_sighup(
+    start: Start, tmp_path: Path
+) -> None:
+    """Who has one that is gone is closed with 4001; a bad file changes nothing.
+
+    Only a restart could withdraw a token, and that cut everybody off.
+    """
+    file = tmp_path / "hub.toml"
+    file.write_text('[hub]\ntoken = ["one", "two"]\n')
+    hub, port = start("--config", str(file), stderr=subprocess.PIPE)
+    assert hub.stderr is not None
+    first, second = (_open(port, token) for token in ("one", "two"))
+    events: list[dict[str, Any]] = []
+    for text, event in (
+        ('[hub]\ntoken = ["on', "reload_failed"),
+        ('[hub]\nping = "soon"\n', "reload_failed"),
+        ('[hub]\ntoken = ["two", "three"]\n', "reloaded"),
+    ):
+        file.write_text(text)
+        hub.send_signal(signal.SIGHUP)
+        while not events or events[-1]["event"] not in {"reload_failed", "reloaded"}:
+            events.append(json.loads(hub.stderr.readline()))
+        assert events.pop()["event"] == event
+    heard = b""
+    while (4001).to_bytes(2, "big") not in heard:
+        chunk = first.recv(4096)
+        assert chunk, f"it was cut: {heard!r}"
+        heard += chunk
+    assert b'"unauthorized"' in heard
+    first.close()
+    second.sendall(_frame({"type": "ping", "id": 1}))
+    assert b'"pong"' in second.recv(4096)
+    _open(port, "three").close()
+    assert b" 401 " in _answer_to(port, "one")
+    hub.send_signal(signal.SIGTERM)
+    assert b'"going_away"' in _let_go(second)
     assert hub.wait(DEADLINE) == 0
 
 

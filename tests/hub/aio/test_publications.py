@@ -7,69 +7,23 @@ import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
-from wavetank.hub.aio.fanout import Subscriber, Topic
+from wavetank.hub.aio.fanout import Subscriber
 from wavetank.hub.aio.logs.base import Kept
 from wavetank.hub.aio.node import Node
 from wavetank.hub.log import Mark
-from wavetank.hub.recovery import Begin
 from wavetank.protocol import (
     MAX_SEQ,
     ErrorCode,
-    Id,
     Producer,
     Publish,
     Subscribe,
 )
 
+from .authors import Author, begin_of, publish, tell
+
 pytestmark = pytest.mark.anyio
 
 MakeNode = Callable[..., Node]
-
-
-class Author:
-    """A publisher that remembers its answers."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[Any, ...]] = []
-
-    def published(
-        self, id: Id | None, topic: Topic, seq: int | None, *, duplicate: bool
-    ) -> None:
-        """Remember it."""
-        self.answers.append((id, seq, duplicate))
-
-    def refused(
-        self, id: Id | None, code: ErrorCode, message: str, **more: Any
-    ) -> None:
-        """Remember it."""
-        self.answers.append((id, code, message, more))
-
-
-def publish(node: Node, count: int, *, name: str = "t", size: int = 1) -> None:
-    """Publish strings of some bytes."""
-    for _ in range(count):
-        data = msgspec.Raw(b'"%b"' % (b"x" * size))
-        node.publications.publish(Publish(topic=name, data=data), "ann", Author())
-
-
-def tell(node: Node, author: Author, **fields: Any) -> Any:
-    """Publish once; return the answer, if there is one already."""
-    before = len(author.answers)
-    command = Publish(**{"id": 1, "topic": "t", "data": msgspec.Raw(b"1")} | fields)
-    node.publications.publish(command, "ann", author)
-    return author.answers[-1] if len(author.answers) > before else None
-
-
-def begin_of(node: Node, **fields: Any) -> Begin:
-    """Return where a subscription with these fields begins."""
-    begin = node.reader.find_begin(Subscribe(id=1, topic="t", **fields))
-    assert begin is not None
-    return begin
-
-
-def reader() -> Subscriber:
-    """Return a subscriber that throws everything away."""
-    return Subscriber("reader", lambda data: None)
 
 
 async def test_publications_answer_a_publication_once_it_is_durable(

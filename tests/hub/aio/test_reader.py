@@ -3,41 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
-from wavetank.hub.aio.fanout import Subscriber, Topic
+from wavetank.hub.aio.fanout import Subscriber
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.reader import HISTORY_MOST
 from wavetank.hub.log import Bounds, Mark
 from wavetank.hub.recovery import Begin
-from wavetank.protocol import ErrorCode, History, Id, Position, Publish, Subscribe
+from wavetank.protocol import History, Position, Subscribe
+
+from .authors import publish
 
 pytestmark = pytest.mark.anyio
 
 MakeNode = Callable[..., Node]
-
-
-class Author:
-    """A publisher that does not listen."""
-
-    def published(
-        self, id: Id | None, topic: Topic, seq: int | None, *, duplicate: bool
-    ) -> None:
-        """Pass over it."""
-
-    def refused(
-        self, id: Id | None, code: ErrorCode, message: str, **more: Any
-    ) -> None:
-        """Pass over it."""
-
-
-def publish(node: Node, count: int, *, name: str = "t", size: int = 1) -> None:
-    """Publish strings of some bytes."""
-    for _ in range(count):
-        data = msgspec.Raw(b'"%b"' % (b"x" * size))
-        node.publications.publish(Publish(topic=name, data=data), "ann", Author())
 
 
 async def look_up(node: Node, command: Subscribe | History) -> Begin:

@@ -536,7 +536,7 @@ async def test_server_that_cannot_read_its_keys_again_keeps_all(
     hub = await start_hub(ports=Ports(plain=0, tls=0), cert=file)
     called: list[str] = []
 
-    def fail() -> None:
+    def fail(_: object) -> None:
         raise UsageError("--jwt-keys: is gone")
 
     monkeypatch.setattr(hub.node.tokens, "reload", fail)
@@ -545,7 +545,7 @@ async def test_server_that_cannot_read_its_keys_again_keeps_all(
     with pytest.raises(UsageError, match="is gone"):
         hub.server.reload()
     assert hub.server._tls is before
-    monkeypatch.setattr(hub.node.tokens, "reload", lambda: called.append("reload"))
+    monkeypatch.setattr(hub.node.tokens, "reload", lambda _: called.append("reload"))
     hub.server.reload()
     assert called == ["reload", "recheck"]
     assert hub.server._tls is not before

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
@@ -14,42 +13,13 @@ from wavetank.hub import Durability, DurabilityRule
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.status import MOST_SLOW, MOST_TOPICS, describe
 from wavetank.hub.aio.survey import AT_ONCE
-from wavetank.hub.aio.topic import Subscriber, Topic
-from wavetank.hub.recovery import Begin
-from wavetank.protocol import ErrorCode, Id, Publish, Subscribe
+from wavetank.protocol import ErrorCode
+
+from .authors import publish_to, subscribe
 
 pytestmark = pytest.mark.anyio
 
 MakeNode = Callable[..., Node]
-
-
-class Nobody:
-    """A publisher that does not listen."""
-
-    def published(
-        self, id: Id | None, topic: Topic, seq: int | None, *, duplicate: bool
-    ) -> None:
-        """Pass over it."""
-
-    def refused(
-        self, id: Id | None, code: ErrorCode, message: str, **more: Any
-    ) -> None:
-        """Fail: nothing here is to be refused."""
-        pytest.fail(f"{code}: {message}")
-
-
-def publish(node: Node, topic: str) -> None:
-    """Publish to a topic."""
-    node.publications.publish(
-        Publish(topic=topic, data=msgspec.Raw(b"1")), "somebody", Nobody()
-    )
-
-
-def subscribe(node: Node, name: str, after: int = 0) -> Subscriber:
-    """Subscribe somebody to topic t."""
-    somebody = Subscriber(name, lambda data: None)
-    node.subscribe(somebody, Subscribe(id=1, topic="t"), Begin(after, 0))
-    return somebody
 
 
 async def test_status_of_a_new_node_is_all_zeros(make_node: MakeNode) -> None:
@@ -98,7 +68,7 @@ async def test_status_shows_each_topic_and_its_account(make_node: MakeNode) -> N
     """Position, subscribers and what became of each message."""
     node = make_node()
     subscribe(node, "one")
-    publish(node, "t")
+    publish_to(node, "t")
     (topic,) = (await describe(node))["topics"]
     assert (topic["topic"], topic["seq"], topic["oldest"]) == ("t", 1, 1)
     assert (topic["epoch"], topic["tag"]) == ("epoch-01", "aecc25d5")
@@ -125,7 +95,7 @@ async def test_status_names_the_slowest_connections(
     for number in range(MOST_SLOW + 2):
         somebody = subscribe(node, f"c-{number}", after=number)
         node.fanout.paused(somebody)
-        publish(node, "t")
+        publish_to(node, "t")
     clock.advance(5.0)
     subscribe(node, "replay", after=0)
     shown = (await describe(node))["connections"]
@@ -141,7 +111,7 @@ async def test_status_names_a_bounded_number_of_topics(make_node: MakeNode) -> N
     """The count is that of all; so are the sums."""
     node = make_node()
     for number in range(MOST_TOPICS + 5):
-        publish(node, f"t{number:05}")
+        publish_to(node, f"t{number:05}")
     status = await describe(node)
     assert len(status["topics"]) == MOST_TOPICS
     assert status["topics_total"] == MOST_TOPICS + 5
@@ -155,7 +125,7 @@ async def test_status_leaves_out_a_topic_that_was_forgotten_meanwhile(
     node = make_node()
     somebody = subscribe(node, "one")
     for number in range(AT_ONCE):
-        publish(node, f"u{number}")
+        publish_to(node, f"u{number}")
     task = asyncio.create_task(describe(node))
     await asyncio.sleep(0)
     node.unsubscribe(somebody, "t")
@@ -221,7 +191,7 @@ async def test_status_shows_the_state_of_the_log(make_node: MakeNode) -> None:
     """Its kind, epoch and durability, and how much it keeps."""
     rules = (DurabilityRule("t.*", Durability.MEMORY),)
     node = make_node(data=Path("here"), durability=rules)
-    publish(node, "t")
+    publish_to(node, "t")
     shown = (await describe(node))["log"]
     assert (shown["kind"], shown["epoch"]) == ("memory", "epoch-01")
     assert shown["durability"] == ["t.*=memory", "log"]

@@ -2,50 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
 import pytest
 
 from wavetank.clock import VirtualClock
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.survey import AT_ONCE, Laggard, slices, survey
-from wavetank.hub.aio.topic import Subscriber, Topic
+from wavetank.hub.aio.topic import Subscriber
 from wavetank.hub.recovery import Begin
-from wavetank.protocol import ErrorCode, Id, Publish, Subscribe
+from wavetank.protocol import Subscribe
+
+from .authors import publish_to, subscribe
 
 pytestmark = pytest.mark.anyio
 
 MakeNode = Callable[..., Node]
-
-
-class Nobody:
-    """A publisher that does not listen."""
-
-    def published(
-        self, id: Id | None, topic: Topic, seq: int | None, *, duplicate: bool
-    ) -> None:
-        """Pass over it."""
-
-    def refused(
-        self, id: Id | None, code: ErrorCode, message: str, **more: Any
-    ) -> None:
-        """Fail: nothing here is to be refused."""
-        pytest.fail(f"{code}: {message}")
-
-
-def publish(node: Node, topic: str) -> None:
-    """Publish to a topic."""
-    node.publications.publish(
-        Publish(topic=topic, data=msgspec.Raw(b"1")), "somebody", Nobody()
-    )
-
-
-def subscribe(node: Node, name: str, topic: str = "t", after: int = 0) -> Subscriber:
-    """Subscribe somebody to a topic."""
-    somebody = Subscriber(name, lambda data: None)
-    node.subscribe(somebody, Subscribe(id=1, topic=topic), Begin(after, 0))
-    return somebody
 
 
 async def test_slices_give_all_items_and_the_loop_its_turn_between() -> None:
@@ -85,9 +56,9 @@ async def test_survey_adds_up_all_topics(make_node: MakeNode) -> None:
     subscribe(node, "one", "b")
     subscribe(node, "two", "b")
     for topic in ("c", "b", "a", "b"):
-        publish(node, topic)
+        publish_to(node, topic)
     node.fanout.flush()
-    publish(node, "b")
+    publish_to(node, "b")
     found = await survey(node, most_names=2)
     assert (found.topics, found.subscriptions) == (3, 2)
     assert found.names == ["a", "b"]
@@ -107,7 +78,7 @@ async def test_survey_names_the_first_of_very_many_topics(make_node: MakeNode) -
     node = make_node()
     count = AT_ONCE * 2 + 3
     for number in range(count):
-        publish(node, f"t{number * 7919 % count:05}")
+        publish_to(node, f"t{number * 7919 % count:05}")
     found = await survey(node, most_names=20)
     assert found.topics == count
     assert found.names == [f"t{number:05}" for number in range(20)]
@@ -120,7 +91,7 @@ async def test_survey_does_not_let_one_open_account_close_another(
     node = make_node()
     for topic in ("a", "b"):
         subscribe(node, topic, topic)
-        publish(node, topic)
+        publish_to(node, topic)
     node.fanout.flush()
     node.topics["a"].account.delivered += 1
     node.topics["b"].account.delivered -= 1
@@ -137,7 +108,7 @@ async def test_survey_balances_while_messages_flow(make_node: MakeNode) -> None:
     async def flow() -> None:
         while True:
             for name in names[::50]:
-                publish(node, name)
+                publish_to(node, name)
             await asyncio.sleep(0)
 
     task = asyncio.create_task(flow())
@@ -160,10 +131,10 @@ async def test_survey_finds_those_who_lag(
     node.fanout.paused(slow)
     node.fanout.paused(latest)
     for topic in ("a", "a", "b"):
-        publish(node, topic)
+        publish_to(node, topic)
     node.fanout.flush()
     clock.advance(3.0)
-    publish(node, "b")
+    publish_to(node, "b")
     subscribe(node, "replay", "a")
     found = await survey(node)
     lag = node.fanout.behind(slow)
@@ -181,7 +152,7 @@ async def test_survey_passes_over_those_who_have_left_meanwhile(
     subscribers = [subscribe(node, f"c-{n}") for n in range(AT_ONCE + 1)]
     for each in subscribers:
         node.fanout.paused(each)
-    publish(node, "t")
+    publish_to(node, "t")
     task = asyncio.create_task(survey(node))
     await asyncio.sleep(0)
     node.unsubscribe(subscribers[-1], "t")

@@ -94,7 +94,15 @@ class Side:
     top: Position | None = None
     holes: set[Position] = field(default_factory=set)
     gaps: list[tuple[Position, Position]] = field(default_factory=list)
+    ended: Position | None = None
+    """From where on the target has said that an epoch is over."""
     dropped: int = 0
+
+    def go_on(self, epoch: int) -> None:
+        """Count the epochs between one that is over and this one as declared."""
+        if self.ended is not None and self.ended[0] < epoch:
+            self.gaps.append((self.ended, (epoch - 1, MOST)))
+        self.ended = None
 
     @property
     def is_open(self) -> bool:
@@ -244,6 +252,7 @@ class World:
         side.entitled = event.entitled
         side.epoch = event.epoch or side.epoch
         head = self.position(event.topic, event.head or 0, side.epoch)
+        side.go_on(head[0])
         known = event.head is not None
         if side.is_open:
             side.since = (self.lives[side.who], head) if known else side.since
@@ -270,6 +279,8 @@ class World:
                 end = MOST if event.last is None else event.last
                 epoch = event.epoch or side.epoch
                 first = self.position(topic, event.first, epoch)
+                side.go_on(first[0])
+                side.ended = first if event.last is None else None
                 side.gaps.append((first, self.position(topic, end, epoch)))
             case history.DropNotice():
                 side.dropped += event.dropped

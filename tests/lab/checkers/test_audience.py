@@ -91,6 +91,28 @@ def test_what_a_target_says_it_drops_is_kept() -> None:
     assert stream.dropped == 3
 
 
+def test_a_life_that_came_and_went_meanwhile_is_declared_with_the_one_before() -> None:
+    """A target was killed twice before a subscriber could come back.
+
+    It is told that its own epoch is over; of the one between nobody ever told it.
+    """
+    one = audience()
+    stream = one.streams["a", "t"]
+    base_of = stream.ledger.base_of
+    between, latest = base_of("e2"), base_of("e3")
+    one.declare(Gap(1.0, "a", "t", 5, None, "e1"))
+    one.declare(Gap(1.0, "a", "t", 1, 3, "e3"))
+    one.subscribe(Subscribed(1.0, "a", "t", 3, "e3"))
+    assert all(at in stream.gaps for at in (5, between + 1, between + LAST_SEQ))
+    assert all(at in stream.gaps for at in (latest + 1, latest + 3))
+    assert latest + 4 not in stream.gaps
+    # Who goes on in an epoch that is not over was told of nothing but the hole.
+    one.declare(Gap(2.0, "a", "t", 9, None, "e3"))
+    one.subscribe(Subscribed(2.0, "a", "t", 9, "e3"))
+    one.subscribe(Subscribed(3.0, "a", "t", 9, "e4"))
+    assert base_of("e4") + 1 not in stream.gaps
+
+
 def test_what_is_told_of_no_subscription_is_nothing() -> None:
     """A hostile target does not make one."""
     one = audience()

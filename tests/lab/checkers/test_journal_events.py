@@ -1,6 +1,6 @@
 """A journal's operations are a history that can be judged again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -8,6 +8,7 @@ from wavetank.evidence import FaultBegan, FaultHealed, Kind, Noted, Operation, R
 from wavetank.lab.checkers.history import (
     Closed,
     Connected,
+    Damaged,
     Delivered,
     Drained,
     DropNotice,
@@ -22,6 +23,7 @@ from wavetank.lab.checkers.history import (
     PublishInvoked,
     PublishOk,
     Reconnected,
+    Resumed,
     Subscribed,
     Unsubscribed,
 )
@@ -29,7 +31,9 @@ from wavetank.lab.checkers.ids import digest_of
 from wavetank.lab.checkers.journal_events import UNFINISHED, JournalEvents, events_of
 from wavetank.lab.checkers.promises import Anomaly
 
+from .deeds import DEEDS, SHAPES, Deed, Shape, steady_run
 from .runs import judged
+from .written import digest_in, written
 
 PAYLOAD = '{"id":"w-r1-p-1","n":1}'
 DIGEST = digest_of(PAYLOAD)
@@ -74,6 +78,8 @@ def read(*records: Record) -> list[Event]:
         (did("unsubscribe", Kind.OK, topic="t"), [Unsubscribed(1.0, "a", "t")]),
         (did("gap", topic="t", detail="3 5"), [Gap(1.0, "a", "t", 3, 5)]),
         (did("gap", topic="t", detail="3"), [Gap(1.0, "a", "t", 3, None)]),
+        (did("gap", topic="t", detail="3 epoch e"), [Gap(1.0, "a", "t", 3, None, "e")]),
+        (did("gap", topic="t", detail="3 5 epoch e"), [Gap(1.0, "a", "t", 3, 5, "e")]),
         (did("gap", topic="t", detail="many"), []),
         (did("gap", topic="t", detail="9" * 20), []),
         (did("dropped", topic="t", detail="4"), [DropNotice(1.0, "a", "t", 4)]),
@@ -184,6 +190,45 @@ def test_a_journal_can_be_judged_again() -> None:
         Anomaly.LOST_TO_ALL,
         Anomaly.SKIPPED,
     }
+
+
+def as_heard(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield a history in which deliveries have the epoch of their subscription."""
+    epochs: dict[tuple[str, str], str] = {}
+    for event in events:
+        if isinstance(event, Subscribed):
+            epochs[event.subscriber, event.topic] = event.epoch
+        if isinstance(event, Delivered):
+            epoch = epochs.get((event.subscriber, event.topic), "")
+            yield event._replace(epoch=epoch)
+        else:
+            yield event
+
+
+@pytest.mark.parametrize("shape", SHAPES[::4], ids=str)
+@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
+def test_a_history_that_was_written_down_comes_to_the_verdict_of_the_live_one(
+    shape: Shape, deed: Deed
+) -> None:
+    """Each deed, of every class, at the first, the middle and the last delivery."""
+    events = steady_run(shape)
+    places = [n for n, event in enumerate(events) if isinstance(event, Delivered)]
+    for place in (places[0], places[len(places) // 2], places[-1]):
+        live = list(as_heard(deed(events, place) or events))
+        read_back = events_of(written(live), digest=digest_in)
+        one = judged(*live, promise=shape.promise)
+        other = judged(*read_back, promise=shape.promise)
+        assert (one.verdict, one.counts) == (other.verdict, other.counts)
+
+
+def test_a_session_that_goes_on_and_what_is_no_message_are_told() -> None:
+    """Both change what is owed, and what counts as lost."""
+    assert read(
+        did("resume", Kind.OK), did("damaged", topic="t", detail="no JSON")
+    ) == [
+        Resumed(1.0, "a", "connection 1"),
+        Damaged(1.0, "a", "connection 1", "t", "no JSON"),
+    ]
 
 
 def test_a_reader_shows_what_is_unanswered() -> None:

@@ -6,7 +6,9 @@ from wavetank.evidence import Histogram, Sampled, Verdict
 from wavetank.lab.checkers.recovery import (
     judge_bystander,
     judge_producer,
+    judge_rest,
     judge_rounds,
+    judge_shut_out,
     judge_untouched,
 )
 
@@ -21,10 +23,10 @@ def times(*seconds: float) -> Histogram:
     return histogram
 
 
-def sample(at: float, rss: int) -> Sampled:
-    """Return a sample of a target's memory."""
+def sample(at: float, rss: int = 0, cpu: float = 0.0) -> Sampled:
+    """Return a sample of a target."""
     return Sampled(
-        at=at, who="target", cpu=0.0, rss=rss, descriptors=1, processes=1, threads=1
+        at=at, who="target", cpu=cpu, rss=rss, descriptors=1, processes=1, threads=1
     )
 
 
@@ -132,3 +134,45 @@ def test_without_samples_nothing_is_known_of_memory() -> None:
     assert judge_rounds([], 9, each=KIB, kept=0.0).verdict is Verdict.SKIP
     one = [sample(1.0, 5)]
     assert judge_rounds(one, 9, each=KIB, kept=0.0).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("let_in", "verdict"),
+    [(0, Verdict.PASS), (3, Verdict.PASS), (4, Verdict.UNKNOWN)],
+)
+def test_a_target_that_lets_all_in_was_not_out_of_descriptors(
+    let_in: int, verdict: Verdict
+) -> None:
+    """Then nobody knows what it does without; one that was freed meanwhile may be."""
+    found = judge_shut_out(let_in, 4)
+    assert found.verdict is verdict
+    assert found.seen.startswith(f"{let_in} of 4 were let in")
+    assert ("says nothing" in found.seen) == (verdict is Verdict.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("usual", "busy", "verdict"),
+    [
+        (0.0, 0.05, Verdict.PASS),
+        (0.3, 0.39, Verdict.PASS),
+        (0.0, 0.15, Verdict.FAIL),
+        (0.3, 1.0, Verdict.FAIL),
+    ],
+)
+def test_a_target_that_cannot_accept_rests(
+    usual: float, busy: float, verdict: Verdict
+) -> None:
+    """Its share of a core is held against what it took before."""
+    before = [sample(1.0, cpu=5.0), sample(3.0, cpu=5.0 + 2 * usual)]
+    during = [sample(3.0, cpu=6.0), None, sample(7.0, cpu=6.0 + 4 * busy)]
+    found = judge_rest(before, during)
+    assert found.verdict is verdict
+    assert found.seen == f"{busy:.0%} of a core"
+
+
+def test_nobody_knows_whether_a_target_rests_that_nobody_has_measured() -> None:
+    """Neither before nor during, nor in no time at all."""
+    whole = [sample(1.0), sample(2.0)]
+    for missing in ([None, None], [sample(1.0), None], [sample(1.0), sample(1.0)], []):
+        for before, during in ((missing, whole), (whole, missing)):
+            assert judge_rest(before, during).verdict is Verdict.UNKNOWN

@@ -17,8 +17,6 @@ from wavetank.lab.checkers.witnesses import Witnesses, witnessed
 
 from .runs import judged
 
-NO_REPLAY = Promise(acknowledges=False, witnessed=True, fifo=False, resumable=False)
-
 
 def watching(*names: str, head: int | None = None) -> list[Event]:
     """Let witnesses follow the feed."""

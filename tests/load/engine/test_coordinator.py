@@ -16,7 +16,6 @@ from wavetank.load.engine.coordinator import (
     Coordinator,
     cores,
     run_load,
-    worker_count,
 )
 from wavetank.load.exchange import (
     Address,
@@ -473,20 +472,6 @@ async def test_run_load_reports_workers_that_die() -> None:
         (0, 1), f"it ended with status 1; {why}"
     )
     assert children() <= before
-
-
-@pytest.mark.parametrize(
-    ("asked_for", "users", "count"),
-    [(0, 100, 8), (0, 3, 3), (3, 100, 3), (16, 100, 16), (16, 2, 2), (0, 0, 1)],
-)
-def test_workers_are_as_many_as_asked_for_or_cores_but_never_more_than_users(
-    asked_for: int, users: int, count: int
-) -> None:
-    """A worker without a user would only take a core."""
-    small = Scenario(name="small", kind=ScenarioKind.PING, users=0)
-    large = Scenario(name="large", kind=ScenarioKind.PING, users=users)
-    plan = LoadPlan(scenarios=(small, large), workers=asked_for)
-    assert worker_count(plan, 8) == count
 
 
 def test_cores_are_those_that_this_process_may_use() -> None:

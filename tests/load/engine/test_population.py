@@ -438,3 +438,37 @@ def test_fibonacci_goes_up_and_down_without_losing_anybody(bench: Bench) -> None
         there.append(made.open_count)
     assert there == [1, 2, 3, 5, 5, 3, 2, 1]
     assert made.lost_connections == 0
+
+
+def test_population_hands_what_is_due_to_who_is_free_and_drops_the_rest(
+    bench: Bench,
+) -> None:
+    """Each arrival goes to the next in turn; once nobody is free, it is too late."""
+    stages = (Stage(seconds=1.0, level=10.0),)
+    made = population(bench, scenario("request", users=2, stages=stages))
+    handed: list[tuple[int, int, int]] = []
+
+    def is_free(user: User) -> bool:
+        return len([one for one in handed if one[0] == user.number]) < 2
+
+    def hand_out(seconds: float) -> None:
+        now = made.setting.loop.now
+        made.setting.start = now - seconds
+        made.hand_out(
+            now,
+            made.ready,
+            is_free=is_free,
+            send=lambda user, due, now: handed.append((user.number, due, now)),
+        )
+
+    opened(bench, made, 2)
+    hand_out(0.0)
+    assert handed == []
+    hand_out(0.65)
+    assert sorted(number for number, _, _ in handed) == [0, 0, 1, 1]
+    moments = [due for _, due, _ in handed]
+    assert moments == sorted(set(moments))
+    assert all(due <= now for _, due, now in handed)
+    tally = made.paced.tally
+    # The schedule has one at its very start, and two connects are counted as well.
+    assert (tally.sent - 2, tally.dropped) == (4, 3)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from wavetank import __version__
 from wavetank.chaos.aio.link import Link
-from wavetank.chaos.aio.metrics import KIND, exposition
 from wavetank.chaos.aio.proxies import CannotListen, Proxies, address_problems
+from wavetank.chaos.bounds import TooMany
 from wavetank.chaos.control import (
     API_VERSION,
     Action,
@@ -67,6 +67,7 @@ class Desk:
             Action.VERSION: self._version,
             Action.METRICS: self._metrics,
             Action.LIST_LINKS: self._list_links,
+            Action.COUNTS: self._counts,
             Action.CUT: self._cut,
             Action.WIRE_LOG: self._wire_log,
         }
@@ -122,6 +123,9 @@ class Desk:
             return populated([], orders)
         try:
             names = await self._proxies.populate(orders)
+        except TooMany as error:
+            words = f"bad request body: {error}"
+            return populated([], refusal(400, words, error.problems))
         except CannotListen as error:
             standing = [spec.name for spec in orders if spec.name in self._proxies]
             told = refusal(500, str(error), error.problems)
@@ -184,11 +188,19 @@ class Desk:
         return answer(200, {"version": API_VERSION, "wavetank": __version__})
 
     async def _metrics(self, _: Call) -> Answer:
+        # Here: prometheus_client takes as long as the rest of a proxy's start.
+        from wavetank.chaos.aio.metrics import KIND, exposition
+
         return Answer(status=200, body=exposition(self._proxies), kind=KIND)
 
     async def _list_links(self, call: Call) -> Answer:
         links = self._proxies[call.proxy].links
         return answer(200, [_link_value(link) for link in links.values()])
+
+    async def _counts(self, call: Call) -> Answer:
+        proxy = self._proxies[call.proxy]
+        counts = {**proxy.statistics(), "toxics": proxy.toxic_statistics()}
+        return answer(200, counts)
 
     async def _cut(self, call: Call) -> Answer:
         how, links = _read_cut(call.given)

@@ -6,8 +6,8 @@ It refuses to know who else is linked, and what toxics do.
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from wavetank.chaos.aio.side import Side
 from wavetank.chaos.aio.stream import Stream
@@ -21,7 +21,11 @@ from wavetank.net.failures import reaching_failure
 if TYPE_CHECKING:
     from wavetank.chaos.aio.wirelog import WireLog
 
-__all__ = ["Link", "Way"]
+__all__ = ["Dial", "Link", "Way"]
+
+Dial: TypeAlias = Callable[[str, int], Awaitable[socket.socket]]
+"""Connects to host and port; the socket does not block, and is the caller's. What goes
+wrong is an `OSError`."""
 
 LINGERING: Final = 1.0
 """Seconds without progress after which a closed connection is not waited for."""
@@ -38,6 +42,7 @@ class Way(NamedTuple):
         client_tls: What TLS towards the client needs; None for plain TCP.
         timeout: Seconds until a connection has to stand, its TLS included.
         max_frame: Largest frame in bytes that toxics see as one.
+        dial: Connects to the target; None: the event loop does, on this network.
     """
 
     host: str
@@ -47,6 +52,7 @@ class Way(NamedTuple):
     client_tls: ssl.SSLContext | None = None
     timeout: float = 10.0
     max_frame: int = MAX_FRAME
+    dial: Dial | None = None
 
 
 class Link:
@@ -190,12 +196,9 @@ class Link:
 
     async def _connect(self) -> bool:
         way = self._way
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(way.timeout):
-                await loop.create_connection(
-                    lambda: self._target, way.host, way.port, ssl=way.target_tls
-                )
+                await self._reach()
         except TimeoutError:
             self.unreachable = f"{way.host}:{way.port} did not answer"
         except OSError as error:
@@ -207,6 +210,26 @@ class Link:
         if self.unreachable:
             self.close()
         return not self.unreachable
+
+    async def _reach(self) -> None:
+        """Connect the target's side."""
+        way, loop = self._way, asyncio.get_running_loop()
+        if way.dial is None:
+            await loop.create_connection(
+                lambda: self._target, way.host, way.port, ssl=way.target_tls
+            )
+            return
+        dialled = await way.dial(way.host, way.port)
+        try:
+            await loop.create_connection(
+                lambda: self._target,
+                sock=dialled,
+                ssl=way.target_tls,
+                server_hostname=way.host if way.target_tls else None,
+            )
+        except BaseException:
+            dialled.close()
+            raise
 
     # How it ends
 

@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from wavetank.chaos.aio.counts import DONE
 from wavetank.chaos.aio.proxies import Proxies
 from wavetank.chaos.reading import address_text
 from wavetank.chaos.toxic import Direction
@@ -31,6 +32,7 @@ _COUNTS = {
     "opened": "Clients that came.",
     "unreachable": "Links whose target could not be reached.",
     "refused": "Clients whose TLS failed.",
+    "turned_away": "Clients for whom there was no room.",
 }
 
 
@@ -69,6 +71,18 @@ class _Counts(Collector):
         for name, _, counts in told:
             gauge.add_metric([name], counts["open"])
         yield gauge
+        yield from self._toxics()
+
+    def _toxics(self) -> Iterable[Metric]:
+        done = {name: each.toxic_statistics() for name, each in self._proxies.items()}
+        for what, words in DONE.items():
+            counter = CounterMetricFamily(
+                f"wavetank_proxy_toxic_{what}", words, labels=["proxy", "toxic"]
+            )
+            for name, toxics in done.items():
+                for toxic, counts in toxics.items():
+                    counter.add_metric([name, toxic], counts[what])
+            yield counter
 
 
 def exposition(proxies: Proxies) -> bytes:

@@ -15,6 +15,7 @@ from wavetank.chaos.address import read_address
 from wavetank.chaos.aio.proxy import Proxy
 from wavetank.chaos.aio.recorder import Recorder
 from wavetank.chaos.aio.wirelog import WireLog
+from wavetank.chaos.bounds import MOST_PROXIES, TooMany
 from wavetank.chaos.reading import ProxySpec, address_text, change_proxy
 from wavetank.chaos.spec import ToxicSpec
 from wavetank.chaos.toxic import How
@@ -107,10 +108,12 @@ class Proxies(Mapping[str, Proxy]):
             LocalError: If there is one of its name.
             UsageError: If its target is no address.
             CannotListen: If its address cannot be had.
+            TooMany: If there are `MOST_PROXIES`.
         """
         async with self._turn:
             if spec.name in self._standing:
                 raise LocalError(f"there is a proxy {spec.name} already")
+            self._check_room([spec])
             return await self._create(spec)
 
     async def change(self, name: str, given: Mapping[str, object]) -> None:
@@ -159,11 +162,13 @@ class Proxies(Mapping[str, Proxy]):
         Raises:
             UsageError: If a target is no address, and nothing is done.
             CannotListen: If an address cannot be had; what was created before stays.
+            TooMany: If there would be more than `MOST_PROXIES`, and nothing is done.
         """
         problems = address_problems(specs)
         if problems:
             raise UsageError(problems)
         async with self._turn:
+            self._check_room(specs)
             for spec in specs:
                 if spec.name in self._standing:
                     if self._is_same(spec):
@@ -234,6 +239,11 @@ class Proxies(Mapping[str, Proxy]):
         if name not in self._standing:
             raise LocalError(f"there is no proxy {name}")
         return self._standing[name].proxy
+
+    def _check_room(self, specs: Sequence[ProxySpec]) -> None:
+        """Refuse proxies for which there is no room."""
+        if len({*self._standing, *(spec.name for spec in specs)}) > MOST_PROXIES:
+            raise TooMany(f"there may be {MOST_PROXIES} proxies; delete some")
 
     async def _create(self, spec: ProxySpec) -> Proxy:
         proxy = self._make(spec)

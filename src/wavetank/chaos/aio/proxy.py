@@ -19,10 +19,12 @@ from types import MappingProxyType, TracebackType
 from typing import Final, NamedTuple, Self
 
 from wavetank.chaos.address import Address, read_address
-from wavetank.chaos.aio.link import Link, Way
+from wavetank.chaos.aio.counts import DONE, bytes_of, count_toxics
+from wavetank.chaos.aio.link import Dial, Link, Way
 from wavetank.chaos.aio.listener import Listener
 from wavetank.chaos.aio.stream import Stream
 from wavetank.chaos.aio.wirelog import WireLog
+from wavetank.chaos.bounds import MOST_LINKS, MOST_TOXICS, TooMany
 from wavetank.chaos.chain import Dice
 from wavetank.chaos.framing import MAX_FRAME
 from wavetank.chaos.reading import MODES
@@ -69,6 +71,7 @@ class Proxy:
         connect_timeout: Seconds until a connection has to stand, its TLS included.
         max_frame: Largest frame in bytes that toxics see as one.
         log: Notes each frame, where there is one; frames alone.
+        dial: Connects to the target; None: the event loop does, on this network.
         clock: Tells the time to toxics.
 
     Raises:
@@ -88,6 +91,7 @@ class Proxy:
         connect_timeout: float = 10.0,
         max_frame: int = MAX_FRAME,
         log: WireLog | None = None,
+        dial: Dial | None = None,
         clock: Clock | None = None,
     ) -> None:
         if mode not in MODES:
@@ -105,6 +109,7 @@ class Proxy:
         self._listen_tls = listen_tls
         self._connect_timeout = connect_timeout
         self._max_frame = max_frame
+        self._dial = dial
         self._toxics: dict[str, _Added] = {}
         self._links: dict[int, Link] = {}
         self._counts: Counter[str] = Counter()
@@ -137,6 +142,7 @@ class Proxy:
             client_tls=self._listen_tls,
             timeout=self._connect_timeout,
             max_frame=self._max_frame,
+            dial=self._dial,
         )
 
     @property
@@ -188,13 +194,14 @@ class Proxy:
         """Return what has happened, as numbers.
 
         Links that came in (opened), are there (open), whose target could not be
-        reached (unreachable), who failed in TLS (refused); bytes that came
+        reached (unreachable), who failed in TLS (refused), who were too many
+        (turned_away); bytes that came
         (received_...) and were handed on (sent_...).
         """
         counts = Counter(self._counts)
         for link in self._links.values():
-            counts += _bytes_of(link)
-        names = ("opened", "unreachable", "refused")
+            counts += bytes_of(link)
+        names = ("opened", "unreachable", "refused", "turned_away")
         ways = [f"{what}_{way}" for way in Direction for what in ("received", "sent")]
         return {
             **{name: counts[name] for name in (*names, *ways)},
@@ -205,14 +212,15 @@ class Proxy:
     def toxic_statistics(self) -> dict[str, Counter[str]]:
         """Return what each toxic has done, on all links, by its name.
 
-        Items that came to it (seen), that it was for (chosen), and text messages that
-        its ``when`` could not look into (unread), since it was added.
+        Items that came to it (seen), that it was for (chosen), that did not simply go
+        on because of it (hurt), and text messages that its ``when`` could not look
+        into (unread), since it was added.
         """
         counts = defaultdict(
             Counter, {name: +done for name, done in self._done.items()}
         )
         for link in self._links.values():
-            _count_toxics(link, counts)
+            count_toxics(link, counts)
         return {name: counts[name] for name in self._toxics}
 
     def __repr__(self) -> str:
@@ -247,6 +255,7 @@ class Proxy:
             UsageError: With every mistake in it.
             LocalError: If there is one of its name, or it is for frames and the
                 proxy looks for none.
+            TooMany: If there are `MOST_TOXICS`.
         """
         spec = given if isinstance(given, ToxicSpec) else read_spec(given)
         if spec.name in self._toxics:
@@ -258,11 +267,19 @@ class Proxy:
                 f"toxic {spec.name}: {spec.type} is for frames, and this proxy looks "
                 "at bytes; give it mode='frames'"
             )
+        if len(self._toxics) >= MOST_TOXICS:
+            raise TooMany(
+                f"toxic {spec.name}: a proxy has {MOST_TOXICS} toxics at most; "
+                "remove some"
+            )
+        self._add(spec, links)
+        return spec
+
+    def _add(self, spec: ToxicSpec, links: Collection[int] | None = None) -> None:
         added = _Added(spec, None if links is None else frozenset(links))
         self._toxics[spec.name] = added
         for stream in self._standing(added):
             stream.add(spec, self._dice(stream))
-        return spec
 
     def change(self, name: str, given: Mapping[str, object]) -> ToxicSpec:
         """Change a toxic where it stands.
@@ -282,17 +299,21 @@ class Proxy:
             stream.change(spec)
         return spec
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str) -> Counter[str]:
         """Take a toxic out; what it kept goes on.
+
+        Returns:
+            What it has done; as `toxic_statistics`.
 
         Raises:
             LocalError: If there is none of this name.
         """
         added = self._known(name)
         del self._toxics[name]
-        self._done.pop(name, None)
+        done = self._done.pop(name, Counter())
         for stream in self._standing(added):
-            stream.remove(name)
+            done.update(stream.remove(name))
+        return Counter({what: done[what] for what in DONE})
 
     def reset(self) -> None:
         """Take all toxics out, heal a partition too, and let clients in again."""
@@ -353,7 +374,7 @@ class Proxy:
         """
         for spec in _PARTITION:
             if spec.name not in self._toxics:
-                self.add(spec)
+                self._add(spec)  # There is always room for a partition.
 
     def heal(self) -> None:
         """End what ``stall`` began; nothing if it did not."""
@@ -429,6 +450,10 @@ class Proxy:
 
     def _receive(self, accepted: socket.socket) -> None:
         """Make a link for a client that has come."""
+        if len(self._links) >= MOST_LINKS:
+            self._counts["turned_away"] += 1
+            accepted.close()
+            return
         self._number += 1
         self._counts["opened"] += 1
         link = Link(
@@ -452,23 +477,7 @@ class Proxy:
         del self._links[link.number]
         self._counts["unreachable"] += bool(link.unreachable)
         self._counts["refused"] += bool(link.refused)
-        self._counts += _bytes_of(link)
-        _count_toxics(link, self._done)
+        self._counts += bytes_of(link)
+        count_toxics(link, self._done)
         if not self._links:
             self._is_quiet.set()
-
-
-def _bytes_of(link: Link) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for stream in (link.upstream, link.downstream):
-        counts[f"received_{stream.direction}"] = stream.received
-        counts[f"sent_{stream.direction}"] = stream.sent
-    return counts
-
-
-def _count_toxics(link: Link, counts: defaultdict[str, Counter[str]]) -> None:
-    """Add what toxics have done on a link."""
-    for stream in (link.upstream, link.downstream):
-        for name, done in stream.chain.statistics().items():
-            for what in ("seen", "chosen", "unread"):
-                counts[name][what] += done[what]

@@ -9,11 +9,13 @@ in frame mode their borders are followed by the headers alone; see ``is_plain``.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
+from wavetank.chaos.aio.alarm import Alarm
+from wavetank.chaos.aio.straight import straight_way
 from wavetank.chaos.chain import Chain, Dice
 from wavetank.chaos.framing import Splitter
-from wavetank.chaos.room import Room
+from wavetank.chaos.room import MOST_CROWDED, Room
 from wavetank.chaos.spec import ToxicSpec
 from wavetank.chaos.toxic import (
     NEVER,
@@ -62,6 +64,11 @@ class Connection(Protocol):
     @property
     def is_open(self) -> bool:
         """Whether it is connected, and nobody is closing it."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and that the kernel has not taken yet."""
         ...
 
     def hold(self, *, is_paused: bool) -> None:
@@ -116,17 +123,16 @@ class Stream:
     """
 
     __slots__ = (
+        "_alarm",
         "_behind",
         "_entered",
-        "_flying",
         "_hurries",
         "_is_busy",
         "_is_told",
         "_items",
         "_left",
         "_link",
-        "_timer",
-        "_timer_at",
+        "_taken",
         "_tracker",
         "_types",
         "_unsplit",
@@ -160,7 +166,7 @@ class Stream:
         self.is_cut = False
         self._entered = 0
         self._left = 0
-        self._flying = 0  # Bytes that this stream takes of the room of all.
+        self._taken = 0  # Bytes of the room of all.
         self._is_told = splitter is None
         self._types: dict[str, str] = {}
         # What has come and has not gone into the chain: bytes, how they end; items.
@@ -170,8 +176,7 @@ class Stream:
         self._hurries = False  # The source is gone: nobody waits for the sink.
         self._behind: asyncio.Handle | None = None
         self._waiting: list[Item] | None = []  # None once the sink is there
-        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._timer_at = NEVER
+        self._alarm = Alarm(link.clock, self.wake)
         self._tracker: Tracker | None = None
         if link.log is not None and splitter is not None:
             self._tracker = self._track(link.log)
@@ -332,7 +337,10 @@ class Stream:
         if splitter is None:
             return [Bytes(data)]
         if self.chain.wants_frames or self._tracker is not None:
-            return splitter.feed(data)
+            items = splitter.feed(data)
+            if splitter.held > MOST_CROWDED and self._link.room.is_crowded:
+                items += splitter.release()
+            return items
         kept = splitter.release() if splitter.held else []
         splitter.skip(data)
         return [*kept, Bytes(data)]
@@ -348,9 +356,11 @@ class Stream:
         """Change a toxic of its chain."""
         self._changed(self.chain.change(spec, self._link.clock.now()))
 
-    def remove(self, name: str) -> None:
-        """Take a toxic out of its chain."""
+    def remove(self, name: str) -> dict[str, int]:
+        """Take a toxic out of its chain; return what it has done."""
+        stage = self.chain.stage(name)
         self._changed(self.chain.remove(name, self._link.clock.now()))
+        return {} if stage is None else stage.statistics()
 
     def _changed(self, items: list[Item]) -> None:
         self.let_out(items)
@@ -385,13 +395,12 @@ class Stream:
         self.is_over = True
         self.source.straight = None
         self.source.hold(is_paused=False)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = NEVER
-        self._fly(0)
+        self._alarm.set(NEVER)
         self._items.clear()
         self._unsplit.clear()
+        self._waiting = None
+        self.chain.drop(self._link.clock.now())
+        self._take_room(0)
         if self._behind is not None:
             self._behind.cancel()
             self._behind = None
@@ -418,43 +427,55 @@ class Stream:
 
     def wake(self) -> None:
         """Let out what is due now."""
-        self._timer = None
-        self._timer_at = NEVER
         self.let_out(self.chain.wake(self._link.clock.now()))
         self.refresh()
         self.settle()
 
     def settle(self) -> None:
-        """Set the timer, and read or stop reading, as the chain is now."""
+        """Set the alarm, and read or stop reading, as the chain is now."""
         if self.is_over:
             return
-        due = self.chain.wakes_at
-        if due != self._timer_at:
-            self._set_timer(due)
+        self._alarm.set(self.chain.wakes_at)
         self.regulate()
 
     def regulate(self) -> None:
         """Stop reading where the sink takes no more or too much is held."""
         if self.is_over:
             return
-        flying, items = self.chain.flying, self.chain.waiting
-        self._fly(flying)
+        held, splitter, sink = self.held, self.splitter, self.sink
+        apart = splitter.held if splitter is not None else 0
+        self._take_room(held + apart + (sink.unsent if sink.is_full else 0))
         has_too_much = self._link.room.is_full(
-            self.held, flying, items, was_full=self.source.is_paused
+            held,
+            self.chain.flying,
+            self.chain.waiting,
+            was_full=self.source.is_paused,
         )
         if self.is_behind and not (self._is_blocked or self._is_busy or self._behind):
             self._behind = asyncio.get_running_loop().call_soon(self._catch_up)
         is_blocked = self.sink.is_full or self.is_behind
         self.source.hold(is_paused=is_blocked or has_too_much)
 
-    def _fly(self, flying: int) -> None:
-        """Say how much is on its way here."""
-        self._link.room.taken += flying - self._flying
-        self._flying = flying
+    def _take_room(self, size: int) -> None:
+        """Say how much is here."""
+        self._link.room.taken += size - self._taken
+        self._taken = size
 
     def refresh(self) -> None:
         """Find out whether bytes may go straight through from now on."""
-        is_plain = (
+        splitter, transport = self.splitter, self.sink.transport
+        if self._is_plain and splitter is not None and splitter.held:
+            self.take(splitter.release())
+        # subtle: asked again, for what was kept may have had to wait for the sink.
+        if self._is_plain and transport is not None:
+            self.source.straight = straight_way(transport, splitter)
+        else:
+            self.source.straight = None
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing is asked of what comes, and nothing is before it."""
+        return (
             self._waiting is None
             and self._is_told
             and self.chain.is_empty
@@ -464,35 +485,6 @@ class Stream:
             and self.sink.is_open
             and not self.sink.is_ended
         )
-        self.source.straight = self._make_straight() if is_plain else None
-
-    def _make_straight(self) -> Callable[[bytes], None]:
-        """Return what the source calls with its bytes: past all of this, if it can."""
-        write = cast(asyncio.Transport, self.sink.transport).write
-        splitter = self.splitter
-        if splitter is None:
-            return write
-        if splitter.held:
-            self.take(splitter.release())
-        if not splitter.is_framed:
-            return write
-        skip = splitter.skip
-
-        def follow(data: bytes) -> None:
-            skip(data)
-            write(data)
-
-        return follow
-
-    def _set_timer(self, due: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._timer_at = due
-        if due < NEVER:
-            loop = asyncio.get_running_loop()
-            wait = max(0.0, due - self._link.clock.now())
-            self._timer = loop.call_later(wait, self.wake)
 
 
 def _is_urgent(item: Item) -> bool:

@@ -9,9 +9,8 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
@@ -40,6 +39,9 @@ from wavetank.protocol import (
     decode_push,
     encode_command,
 )
+
+if TYPE_CHECKING:
+    import structlog
 
 __all__ = ["Door", "LinkFailed", "LinkOptions", "Token"]
 
@@ -89,7 +91,7 @@ class LinkOptions(TypedDict, total=False):
     max_message: int
     clock: Clock
     rng: Random
-    logger: structlog.typing.FilteringBoundLogger
+    logger: "structlog.typing.FilteringBoundLogger"
 
 
 class LinkFailed(Exception):
@@ -125,7 +127,7 @@ class Door:
         url: str,
         *,
         clock: Clock,
-        logger: structlog.typing.FilteringBoundLogger,
+        logger: "structlog.typing.FilteringBoundLogger",
         options: LinkOptions,
     ) -> None:
         self.address = parse_address(url)

@@ -9,13 +9,15 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import structlog
+from typing import TYPE_CHECKING
 
 from wavetank.client.aio.disk import Lock, disk_error
 from wavetank.client.places import Places, read_places, write_places
 from wavetank.errors import UsageError
 from wavetank.protocol import Position
+
+if TYPE_CHECKING:
+    import structlog
 
 __all__ = ["PositionFile", "set_aside"]
 
@@ -35,7 +37,7 @@ class PositionFile:
     """
 
     def __init__(
-        self, path: Path, logger: structlog.typing.FilteringBoundLogger
+        self, path: Path, logger: "structlog.typing.FilteringBoundLogger"
     ) -> None:
         self._path = path
         self._logger = logger

@@ -389,14 +389,14 @@ class Publisher:
             self._take_acknowledgement(message)
         elif isinstance(message, Error) and isinstance(message.id, int):
             now = self._clock.now()
-            outcome = self._queue.outbox.refused(message.id, message, now)
+            outcome = self._queue.refused(message.id, message, now)
             self._take_outcome(outcome, message)
             self._pump()
 
     def _take_acknowledgement(self, published: Published) -> None:
         if not isinstance(published.id, int):
             return
-        entry = self._queue.outbox.acknowledged(published.id)
+        entry = self._queue.acknowledged(published.id)
         if entry is None:
             return
         self._counts["acknowledged"] += 1

@@ -5,14 +5,18 @@ It refuses to know connections and receipts.
 
 from math import inf
 from pathlib import Path
-
-import structlog
+from typing import TYPE_CHECKING
 
 from wavetank.client.aio.keeper import Keeper
 from wavetank.client.aio.spool import Spool
 from wavetank.client.lanes import Lanes
-from wavetank.client.outbox import Entry, Outbox
+from wavetank.client.outbox import Entry, Fate, Outbox, Outcome
+from wavetank.client.setback import Setback
 from wavetank.errors import UsageError
+from wavetank.protocol import Error, ErrorCode
+
+if TYPE_CHECKING:
+    import structlog
 
 __all__ = ["Queue"]
 
@@ -58,6 +62,7 @@ class Queue:
         self._spool: Spool | None = None
         self._loaded = 0
         self._settled: list[Entry] = []
+        self._setback = Setback()
 
     def _make_outbox(self) -> Outbox:
         keeper = self._keeper
@@ -69,7 +74,7 @@ class Queue:
         )
 
     @property
-    def _logger(self) -> structlog.typing.FilteringBoundLogger:
+    def _logger(self) -> "structlog.typing.FilteringBoundLogger":
         return self._keeper.logger
 
     @property
@@ -81,6 +86,35 @@ class Queue:
     def spool_lost(self) -> Path | None:
         """Where a damaged spool is now, which a new one replaces; None without."""
         return None if self._spool is None else self._spool.lost
+
+    # What the hub answers.
+
+    def acknowledged(self, number: int) -> Entry | None:
+        """Take an acknowledgement; as `Outbox.acknowledged`."""
+        seconds = self._setback.ended(self._keeper.clock.now())
+        if seconds is not None:
+            self._logger.warning("publishing_again", seconds=round(seconds, 3))
+        return self.outbox.acknowledged(number)
+
+    def refused(self, number: int, error: Error, now: float) -> Outcome | None:
+        """Take a refusal; as `Outbox.refused`, and said aloud where it goes on.
+
+        Being too fast is no setback: that is how one learns the rate.
+        """
+        outcome = self.outbox.refused(number, error, now)
+        if outcome is None or outcome.fate is not Fate.AGAIN:
+            return outcome
+        if error.code in {ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL}:
+            seconds = self._setback.refused(now)
+            if seconds is not None:
+                self._logger.warning(
+                    "refused_and_tried_again",
+                    topic=outcome.entry.topic,
+                    code=error.code,
+                    reason=error.message,
+                    seconds=round(seconds, 3),
+                )
+        return outcome
 
     def open_spool(
         self, folder: Path, *, max_bytes: int | None, fsync: bool, named: bool

@@ -13,14 +13,16 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import structlog
+from typing import TYPE_CHECKING
 
 from wavetank.client.aio.disk import disk_error
 from wavetank.client.aio.positions import set_aside
 from wavetank.client.lanes import Lane, Lanes
 from wavetank.client.outbox import Entry
 from wavetank.errors import UsageError
+
+if TYPE_CHECKING:
+    import structlog
 
 __all__ = ["Spool"]
 
@@ -101,7 +103,7 @@ class Spool:
         name: str,
         max_bytes: int | None,
         fsync: bool,
-        logger: structlog.typing.FilteringBoundLogger,
+        logger: "structlog.typing.FilteringBoundLogger",
     ) -> None:
         self._path = Path(folder) / _FILE
         self._max_bytes = max_bytes

@@ -3,20 +3,23 @@
 It refuses to know where a token came from and what is done with the answer.
 """
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Any
-
-import jwt
-from jwt.api_jws import PyJWS
+from secrets import token_bytes
+from typing import TYPE_CHECKING, Any
 
 from wavetank.errors import UsageError
 from wavetank.hub.access import Claims, Denied
-from wavetank.hub.aio.keys import ALGORITHMS, Key, read_keys, read_secrets
 from wavetank.hub.claims import read_claims
-from wavetank.hub.config import HubConfig
+from wavetank.hub.config import HubConfig, TokenKeys
 from wavetank.protocol import ErrorCode
+
+if TYPE_CHECKING:
+    from jwt.api_jws import PyJWS
+
+    from wavetank.hub.aio.keys import Key
 
 __all__ = ["MOST_TOKEN", "StaticTokens", "Tokens"]
 
@@ -30,15 +33,46 @@ class StaticTokens:
     Args:
         tokens: Of clients; the first one is user ``token-1``.
         operators: Of operators; the first one is user ``operator-1``.
+        before: Those that these come in the place of. Who stays keeps the name, and
+            nobody gets the name of one who goes.
     """
 
-    def __init__(self, tokens: Sequence[str], operators: Sequence[str] = ()) -> None:
-        clients = [(token, Claims(user=f"token-{n}")) for n, token in _count(tokens)]
-        others = [
-            (token, Claims(user=f"operator-{n}", operator=True))
-            for n, token in _count(operators)
-        ]
-        self._known = [(_digest(token), claims) for token, claims in clients + others]
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        operators: Sequence[str] = (),
+        *,
+        before: "StaticTokens | None" = None,
+    ) -> None:
+        # For names of keys, which logs may show: what was a bad secret could be
+        # guessed from a digest alone.
+        self._salt: bytes = token_bytes(16) if before is None else before._salt
+        self._last: dict[str, int] = {} if before is None else dict(before._last)
+        known = {} if before is None else before._claims
+        rights = [(token, "token") for token in tokens]
+        rights += [(token, "operator") for token in operators]
+        self._claims: dict[str, Claims] = {}
+        self._known: list[tuple[bytes, Claims]] = []
+        for token, role in rights:
+            key = self._key(token, role)
+            claims = self._claims.get(key) or known.get(key) or self._new(key, role)
+            self._claims[key] = claims
+            self._known.append((_digest(token), claims))
+
+    def _key(self, token: str, role: str) -> str:
+        """Return a name for a token that tells nothing of it."""
+        digest = hmac.digest(self._salt, _digest(token), "sha256")
+        return f"{role}-{digest.hex()[:16]}"
+
+    def _new(self, key: str, role: str) -> Claims:
+        """Return the claims of a token that was not known before."""
+        number = self._last[role] = self._last.get(role, 0) + 1
+        user = f"{role}-{number}"
+        return Claims(user=user, operator=role == "operator", key=key)
+
+    def knows(self, claims: Claims) -> bool:
+        """Tell whether this is what one of them stands for."""
+        return claims.key in self._claims
 
     def verify(self, token: str) -> Claims | None:
         """Return whose token it is, or None.
@@ -73,36 +107,43 @@ class Tokens:
     """
 
     def __init__(self, config: HubConfig) -> None:
-        too_long = [
-            f"--{name}: number {number} has {len(token)} characters; at most "
-            f"{MOST_TOKEN} are taken"
-            for name, tokens in (
-                ("token", config.tokens),
-                ("operator-token", config.operator_tokens),
-            )
-            for number, token in _count(tokens)
-            if len(token) > MOST_TOKEN
-        ]
-        if too_long:
-            raise UsageError(too_long)
+        _check_lengths(config)
         self._static = StaticTokens(config.tokens, config.operator_tokens)
         self._rules = config.jwt
-        self._secrets = read_secrets(config.jwt.secrets)
-        self._keys: tuple[Key, ...] = ()
-        self.reload()
+        self._asks = config.needs_auth, config.knows_tokens
+        self._keys = _read_all(config.jwt)
 
-    def reload(self) -> None:
-        """Read the file with keys again.
+    def reload(self, config: HubConfig | None = None) -> None:
+        """Read the file with keys again, and take other static tokens.
+
+        Args:
+            config: Has the static tokens that hold from now on, and nothing else that
+                is looked at; None keeps those of before.
 
         Raises:
-            UsageError: If it is of no use; the keys from before stay.
+            UsageError: If tokens or keys are of no use, or the hub would ask for tokens
+                where it asked for none, or the other way round: clients were told
+                which. Everything stays as it was.
         """
-        file = self._rules.file
-        self._keys = self._secrets + (() if file is None else read_keys(file))
+        static = self._static if config is None else self._instead(config)
+        self._keys, self._static = _read_all(self._rules), static
+
+    def _instead(self, config: HubConfig) -> StaticTokens:
+        _check_lengths(config)
+        if self._asks != (config.needs_auth, config.knows_tokens):
+            raise UsageError(
+                "--token: whether the hub asks for tokens at all is settled when it "
+                "starts; start it again"
+            )
+        return StaticTokens(config.tokens, config.operator_tokens, before=self._static)
 
     def knows(self, claims: Claims) -> bool:
-        """Tell whether the key that vouches for these claims is still there."""
-        return not claims.key or any(key.name == claims.key for key in self._keys)
+        """Tell whether the token or key behind these claims is still there."""
+        return (
+            not claims.key
+            or self._static.knows(claims)
+            or any(key.name == claims.key for key in self._keys)
+        )
 
     def verify(self, token: str, wall: float) -> Claims | Denied:
         """Return whose token it is, or why it is nobody's.
@@ -123,6 +164,8 @@ class Tokens:
 
     def _verify_signed(self, token: str, wall: float) -> Claims | Denied:
         """Judge a JSON Web Token: its signature first, and then what it says."""
+        import jwt
+
         keys = self._find_keys(token)
         if isinstance(keys, Denied):
             return keys
@@ -130,7 +173,7 @@ class Tokens:
             try:
                 # The key brings the algorithm. The token only has to agree, so a
                 # public key is never the secret of an HMAC (RFC 8725 3.1).
-                found = _SIGNED.decode_complete(token, key.material, [key.algorithm])
+                found = _signed().decode_complete(token, key.material, [key.algorithm])
             except jwt.PyJWTError:
                 continue
             return read_claims(
@@ -142,10 +185,12 @@ class Tokens:
             )
         return _denied("the token's signature is wrong")
 
-    def _find_keys(self, token: str) -> list[Key] | Denied:
+    def _find_keys(self, token: str) -> "list[Key] | Denied":
         """Return the keys that a token's header allows to try."""
+        import jwt
+
         try:
-            header: dict[str, Any] = _SIGNED.get_unverified_header(token)
+            header: dict[str, Any] = _signed().get_unverified_header(token)
         except jwt.DecodeError:
             return _denied(_MALFORMED)
         except jwt.InvalidTokenError:
@@ -166,16 +211,56 @@ class Tokens:
         return f"<Tokens {len(self._static)} static, {len(self._keys)} keys>"
 
 
-_SIGNED = PyJWS(algorithms=list(ALGORITHMS))
+def _check_lengths(config: HubConfig) -> None:
+    """Find tokens that would never be looked at.
+
+    Raises:
+        UsageError: With all of them.
+    """
+    too_long = [
+        f"--{name}: number {number} has {len(token)} characters; at most "
+        f"{MOST_TOKEN} are taken"
+        for name, tokens in (
+            ("token", config.tokens),
+            ("operator-token", config.operator_tokens),
+        )
+        for number, token in enumerate(tokens, start=1)
+        if len(token) > MOST_TOKEN
+    ]
+    if too_long:
+        raise UsageError(too_long)
+
+
+def _read_all(rules: TokenKeys) -> "tuple[Key, ...]":
+    """Return the keys of secrets and file.
+
+    Raises:
+        UsageError: If one of them is of no use.
+    """
+    if not rules.is_set:
+        return ()
+    # Here, and jwt with them: they take a quarter of a hub's start, and a hub without
+    # such keys never needs them.
+    from wavetank.hub.aio.keys import read_keys, read_secrets
+
+    keys = read_secrets(rules.secrets)
+    return keys if rules.file is None else keys + read_keys(rules.file)
+
+
+@functools.cache
+def _signed() -> "PyJWS":
+    from jwt.api_jws import PyJWS
+
+    from wavetank.hub.aio.keys import ALGORITHMS
+
+    return PyJWS(algorithms=list(ALGORITHMS))
+
+
 _MALFORMED = "the token is no JSON Web Token that can be read"
 
 
 def _denied(reason: str) -> Denied:
     return Denied(ErrorCode.UNAUTHORIZED, reason)
-
-
-def _count(tokens: Sequence[str]) -> list[tuple[int, str]]:
-    return list(enumerate(tokens, start=1))
 
 
 def _digest(token: str) -> bytes:

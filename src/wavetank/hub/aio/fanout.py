@@ -136,6 +136,7 @@ class FanOut:
         )
         topic.account.subscribed(after)
         subscriber.topics[log.topic] = topic
+        log.followers += 1
         if isinstance(deliver, MaxRate):
             rate = deliver.max_rate
             self._conflation.enter(subscriber, topic, place, rate=rate)
@@ -149,6 +150,7 @@ class FanOut:
     def leave(self, subscriber: Subscriber, topic: Topic) -> None:
         """End a subscription; nothing of it is written from now on."""
         del subscriber.topics[topic.log.topic]
+        topic.log.followers -= 1
         if topic in subscriber.paces:
             until = self._conflation.leave(subscriber, topic)
         else:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -19,7 +19,14 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 from wavetank.hub.access import MOST_SHOWN
 from wavetank.hub.tally import Count
 
-__all__ = ["catch_others", "make_logger", "make_silent_logger"]
+__all__ = [
+    "Lines",
+    "Sink",
+    "catch_others",
+    "logger_of",
+    "make_logger",
+    "make_silent_logger",
+]
 
 MOST_TRACEBACK = 10_000
 """Characters of a traceback that are written; the last ones say most."""
@@ -38,8 +45,26 @@ def make_logger(
         stream: Where lines go; None where the process has no such stream.
         dropped: Counts the lines that were dropped.
     """
+    return logger_of(level, Lines(stream, Count() if dropped is None else dropped))
+
+
+class Sink(Protocol):
+    """What lines are written to; its other names are those of the levels."""
+
+    def write(self, /, **event: Any) -> None:
+        """Write a line."""
+        ...
+
+
+def logger_of(level: str, sink: Sink) -> FilteringBoundLogger:
+    """Return a logger whose lines go to a sink.
+
+    Args:
+        level: Least level: debug, info, warning, error.
+        sink: Has ``write`` under the name of each level, too.
+    """
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        _Lines(stream, Count() if dropped is None else dropped),
+        sink,
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -51,14 +76,21 @@ def make_logger(
     return logger
 
 
-class _Lines:
-    """Writes a line at once, and leaves out what cannot be written."""
+class Lines:
+    """Writes a line at once, and leaves out what cannot be written.
+
+    Args:
+        stream: Where lines go; None where the process has no such stream.
+        dropped: Counts the lines that were dropped.
+    """
 
     def __init__(self, stream: TextIO | None, dropped: Count) -> None:
         self._stream = stream
         self._descriptor = _descriptor(stream)
         self._dropped = dropped
         self._lock = threading.RLock()
+        # Apart: who counts a line does not wait for one that is being written.
+        self._counting = threading.RLock()
         self._is_writing = False
         self._untold = 0
         self._rest = b""
@@ -71,10 +103,16 @@ class _Lines:
                 event["lines_dropped"] = untold
             # While a line is written, a destructor may fail in the same thread.
             if self._is_writing or not self._is_written(event):
-                self._untold += 1
-                self._dropped.number += 1
+                self.drop()
             else:
-                self._untold -= untold
+                with self._counting:
+                    self._untold -= untold
+
+    def drop(self) -> None:
+        """Count a line that is not written."""
+        with self._counting:
+            self._untold += 1
+            self._dropped.number += 1
 
     debug = info = warning = error = critical = write
 

@@ -23,6 +23,7 @@ from wavetank.hub.effects import Moment
 from wavetank.hub.limits import Admission
 from wavetank.hub.log import TopicLog
 from wavetank.hub.recovery import Begin
+from wavetank.hub.rings import Rings
 from wavetank.hub.tally import Tally
 from wavetank.protocol import (
     After,
@@ -71,6 +72,7 @@ class Node:
         admission: Who is in.
         tokens: Whose a token is.
         tally: What has happened, counted.
+        rings: What is at hand of all topics together.
         members: Connections that speak.
         is_draining: Whether it is about to stop.
         opened: Connections that there ever were.
@@ -91,6 +93,7 @@ class Node:
         self.rng = rng
         self.log = log
         self.tally = Tally()
+        self.rings = Rings(config.ring_total)
         self._loop = asyncio.get_running_loop()
         self.fanout = FanOut(
             self._loop,
@@ -137,6 +140,7 @@ class Node:
             top=kept.top,
             at=kept.at,
             ring=self.config.ring,
+            rings=self.rings,
         )
         self._topics[kept.topic] = Topic(log)
         self.publications.restore(kept)
@@ -211,7 +215,8 @@ class Node:
         return topic
 
     def _new_log(self, name: str) -> TopicLog:
-        return TopicLog(name, self.log.epoch_of(name), ring=self.config.ring)
+        epoch = self.log.epoch_of(name)
+        return TopicLog(name, epoch, ring=self.config.ring, rings=self.rings)
 
     def _view(self, name: str) -> TopicLog:
         """Return a topic's log to look at; an empty one keeps no state."""

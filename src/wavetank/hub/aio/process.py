@@ -17,7 +17,8 @@ from structlog.typing import FilteringBoundLogger
 
 from wavetank.clock import SystemClock
 from wavetank.errors import ExitCode, UsageError
-from wavetank.hub.aio.lines import catch_others, make_logger
+from wavetank.hub.aio.line_queue import LineQueue
+from wavetank.hub.aio.lines import Lines, catch_others, logger_of
 from wavetank.hub.aio.logs import Log, MemoryLog, RoutedLog, SqliteLog
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.server import SPARE_SOCKETS, Server
@@ -25,7 +26,7 @@ from wavetank.hub.config import HubConfig
 from wavetank.hub.tally import Count, Spread
 from wavetank.protocol import new_epoch
 
-__all__ = ["make_logger", "make_node", "serve"]
+__all__ = ["make_node", "serve"]
 
 _OTHER_FILES = 64
 """Descriptors for everything that is not a connection."""
@@ -78,12 +79,19 @@ def _make_log(
     return RoutedLog(config.durability_of, memory, durable)
 
 
-def serve(config: HubConfig, announce: Callable[[list[str]], None]) -> int:
+def serve(
+    config: HubConfig,
+    announce: Callable[[list[str]], None],
+    *,
+    read_again: Callable[[], HubConfig] | None = None,
+) -> int:
     """Run the hub until SIGTERM or SIGINT; SIGHUP reads certificates and keys again.
 
     Args:
         config: Of the hub.
         announce: Called with the URLs once it listens.
+        read_again: Called on SIGHUP, for the tokens that hold from then on; may raise
+            `UsageError`, and then those of before hold. None keeps them in any case.
 
     Returns:
         0 after a clean stop on either signal; 130 if a second signal cut it short
@@ -94,12 +102,16 @@ def serve(config: HubConfig, announce: Callable[[list[str]], None]) -> int:
         UsageError: If certificate, keys, log or event loop cannot be used.
     """
     dropped = Count()
-    logger = make_logger(config.log_level, sys.stderr, dropped)
     factory = _loop_factory(config.loop)
-    with catch_others(logger):
+    with contextlib.ExitStack() as stack:
+        lines = stack.enter_context(LineQueue(Lines(sys.stderr, dropped)))
+        logger = logger_of(config.log_level, lines)
+        stack.enter_context(catch_others(logger))
         _raise_file_limit(config, logger)
         with asyncio.Runner(loop_factory=factory) as runner:
-            is_clean = runner.run(_serve(config, logger, dropped, announce))
+            is_clean = runner.run(
+                _serve(config, logger, dropped, announce, read_again=read_again)
+            )
     return ExitCode.PASS if is_clean else ExitCode.INTERRUPTED
 
 
@@ -108,6 +120,8 @@ async def _serve(
     logger: FilteringBoundLogger,
     dropped: Count,
     announce: Callable[[list[str]], None],
+    *,
+    read_again: Callable[[], HubConfig] | None,
 ) -> bool:
     node = make_node(config, logger)
     node.tally.lines_dropped = dropped
@@ -121,7 +135,7 @@ async def _serve(
 
     def reload() -> None:
         try:
-            server.reload()
+            server.reload(None if read_again is None else read_again())
         except UsageError as error:
             logger.error("reload_failed", reason=list(error.problems))
         else:

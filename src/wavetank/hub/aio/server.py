@@ -16,6 +16,7 @@ from wavetank.hub.aio.http import Pages
 from wavetank.hub.aio.listener import Listener, bind
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.tls import make_tls
+from wavetank.hub.config import HubConfig
 from wavetank.hub.deadlines import Deadlines
 from wavetank.wire import Refusal
 
@@ -114,14 +115,20 @@ class Server:
         assert self._tls is not None  # there is no TLS port without a certificate
         return self._tls
 
-    def reload(self) -> None:
+    def reload(self, config: HubConfig | None = None) -> None:
         """Read certificate, key and token keys again; connections go on.
+
+        Those whose token or key is gone are closed.
+
+        Args:
+            config: Has the static tokens that hold from now on; nothing else of it is
+                taken. None keeps those of before.
 
         Raises:
             UsageError: If they cannot be used; then everything stays as it was.
         """
         tls = make_tls(self.node.config)
-        self.node.tokens.reload()
+        self.node.tokens.reload(config)
         self._tls = tls
         self.node.recheck()
 

@@ -11,12 +11,14 @@ from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.writes import TryWrite, Write
 from wavetank.hub.deflation import shared_window
 from wavetank.hub.heartbeat import Heartbeat
+from wavetank.hub.incoming import Incoming
 from wavetank.hub.opening import Opening
 from wavetank.hub.session import Session
 from wavetank.wire import (
     Closing,
     Control,
     DeflateParameters,
+    Event,
     Message,
     MessageLimits,
     MessageReader,
@@ -98,6 +100,7 @@ class WebSocket:
         "_carrier",
         "_echo_user",
         "_farewell",
+        "_incoming",
         "_is_paused",
         "_node",
         "_owed_pong",
@@ -120,6 +123,7 @@ class WebSocket:
         self._farewell: Closing | None = None
         self._echo_user: str | None = None
         self._reader = self._make_reader(None)
+        self._incoming = Incoming(node.config.limits.message_within)
         self.slice_bytes = SLICE_BYTES
         self.name = name
         self.code: int | None = None
@@ -169,7 +173,7 @@ class WebSocket:
     def wake(self) -> None:
         """Look at the deadlines again: they may have moved."""
         if self.is_open and self.speaker is not None and self._farewell is None:
-            self._carrier.wake(self.speaker.due_at)
+            self._carrier.wake(min(self.speaker.due_at, self._incoming.due_at))
 
     # What the transport tells.
 
@@ -180,7 +184,8 @@ class WebSocket:
             return
         at = self._node.moment()
         was_waiting = speaker.waiting_bytes is not None
-        for event in self._reader.feed(data):
+        events = self._reader.feed(data)
+        for event in events:
             if not self.is_open:
                 if isinstance(event, Closing):
                     self._carrier.end()
@@ -201,8 +206,21 @@ class WebSocket:
         speaker.settle()
         if violation is not None:
             self.fail(violation.code, violation.reason)
-        elif was_waiting:
+            return
+        if self._reader.is_in_message or self._incoming.is_on:
+            self._follow(events, at.now)
+        if was_waiting:
             self._judge_waiting()
+
+    def _follow(self, events: list[Event], now: float) -> None:
+        """Note when the message began that is on its way, or that it is whole."""
+        incoming = self._incoming
+        if not self._reader.is_in_message:
+            incoming.ended()
+        elif not incoming.is_on or any(isinstance(each, Message) for each in events):
+            # What was whole by now is another one.
+            if incoming.began(now):
+                self.wake()
 
     def _is_too_big(self, message: Message, speaker: Member | Echo) -> bool:
         """Fail the connection if a message is too big for somebody not signed in."""
@@ -254,6 +272,10 @@ class WebSocket:
     def tick(self) -> None:
         """Do what is due."""
         if self.is_open and self.speaker is not None:
+            if self._incoming.is_overdue(self._node.clock.now()):
+                within = self._node.config.limits.message_within
+                self.fail(1008, f"message not whole within {within:g} s")
+                return
             self.speaker.tick()
             self.wake()
 
@@ -276,10 +298,13 @@ class WebSocket:
 
     def hold(self) -> None:
         """Stop reading."""
+        self._incoming.held(self._node.clock.now())
         self._carrier.hold()
 
     def release(self) -> None:
         """Read again."""
+        if self._incoming.released(self._node.clock.now()):
+            self.wake()
         self._carrier.release()
 
     def close(self, code: int, reason: str) -> None:

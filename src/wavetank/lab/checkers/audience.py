@@ -91,6 +91,7 @@ class Audience:
         stream.epoch = epoch or stream.epoch
         # An epoch that begins is known even where no head is named.
         base = ledger.base_of(stream.epoch)
+        _bridge(stream, base)
         begins = None
         if head is not None and 0 <= head <= LAST_SEQ:
             begins = base + head
@@ -122,8 +123,12 @@ class Audience:
         if stream is None:
             return
         base = stream.ledger.base_of(event.epoch or stream.epoch)
+        _bridge(stream, base)
+        first = base + max(event.first, 0)
+        if event.last is None:
+            stream.ended = first
         last = LAST_SEQ if event.last is None else min(event.last, LAST_SEQ)
-        stream.gaps.add(base + max(event.first, 0), base + last)
+        stream.gaps.add(first, base + last)
 
     def note_drops(self, event: DropNotice) -> None:
         """Note how many the target says it has dropped."""
@@ -161,3 +166,18 @@ class Audience:
             f"<Audience {len(self._subscribers)} subscribers, "
             f"{len(self.streams)} subscriptions>"
         )
+
+
+def _bridge(stream: Stream, base: int) -> None:
+    """Declare the epochs between one that is over and the one that goes on.
+
+    A target that was started anew twice while nobody could come back has no way to
+    name the life between: to say that an epoch is over is all that it can do.
+
+    Args:
+        stream: Of whom it is told.
+        base: Of the epoch that goes on.
+    """
+    if stream.ended is not None and base > stream.ended:
+        stream.gaps.add(stream.ended, base - 1)
+    stream.ended = None

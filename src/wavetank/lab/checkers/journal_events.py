@@ -1,6 +1,7 @@
-"""Journal events: the operations of a journal as a history of messages.
+"""Journal events: operations that a user's own clients wrote down, as a history.
 
-They refuse to judge. So a run can be judged again later, from its journal alone.
+They refuse to judge, and to know who wrote them. A run of the lab needs none of this:
+its journal has the findings, and `wavetank report` makes its verdict of them again.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from wavetank.evidence import FaultBegan, FaultHealed, Kind, Operation, Record
 from wavetank.lab.checkers.history import (
     Closed,
     Connected,
+    Damaged,
     Delivered,
     Drained,
     DropNotice,
@@ -24,6 +26,7 @@ from wavetank.lab.checkers.history import (
     PublishInvoked,
     PublishOk,
     Reconnected,
+    Resumed,
     Subscribed,
     Unsubscribed,
 )
@@ -42,14 +45,17 @@ class JournalEvents:
     name and kind         what it is
     ====================  ==================================================
     open ok               a connection of that peer begins
+    resume ok             the same, and the target goes on with the session
     close ok, abort, cut  it is over
     subscribe             ``since EPOCH SEQ`` in the detail of its invoke is
                           where it goes on; else ``seq`` of its ok is the head
-    unsubscribe ok        the subscription is over
+    unsubscribe ok        the subscription is over, behind its ``seq`` where it has one
     publish               the payload is the detail of its invoke
     event                 a delivery; the payload is its detail
     replayed              the same, and the target says that it comes again
-    gap                   ``FIRST LAST`` in its detail; LAST may be missing
+    damaged               something has come that is no message
+    gap                   ``FIRST LAST`` in its detail; LAST may be missing, and
+                          ``epoch NAME`` behind them where it is of an older one
     dropped               how many, in its detail
     kept                  a message of the history, the payload is its detail
     healed, reconnected   the final phase
@@ -79,6 +85,7 @@ class JournalEvents:
         self._published: dict[tuple[str, int], str] = {}
         self._since: dict[tuple[str, int], list[str]] = {}
         self._topics: dict[str, str] = {}
+        self._epochs: dict[tuple[str, str], str] = {}
 
     def read(self, record: Record) -> Event | None:
         """Return what a record is to a checker; None where it is nothing."""
@@ -117,25 +124,30 @@ class JournalEvents:
         """Return what definitely happened."""
         who = self._who(one)
         match one.name:
-            case "open":
+            case "open" | "resume":
                 self._opened[who] += 1
-                return Connected(one.at, who, self._connection(who))
+                begins = Connected if one.name == "open" else Resumed
+                return begins(one.at, who, self._connection(who))
             case "close":
                 return Closed(one.at, who, self._connection(who))
             case "subscribe":
                 return self._subscribe(one, who)
             case "unsubscribe":
-                return Unsubscribed(one.at, who, one.topic)
+                self._epochs.pop((who, one.topic), None)
+                return Unsubscribed(one.at, who, one.topic, one.seq)
         return None
 
     def _subscribe(self, one: Operation, who: str) -> Subscribed:
         self._topics[who] = one.topic
+        now = _epoch(one.detail)
         match self._since.pop((one.peer, one.id), []):
             case ["since", epoch, seq]:
-                return Subscribed(one.at, who, one.topic, _whole(seq), epoch)
+                head, since = _whole(seq), epoch
             case _:
-                epoch = _epoch(one.detail)
-                return Subscribed(one.at, who, one.topic, one.seq, epoch)
+                head, since = one.seq, now
+        # Of what comes nobody says it: it is that of the answer.
+        self._epochs[who, one.topic] = now or since
+        return Subscribed(one.at, who, one.topic, head, since)
 
     def _hear(self, one: Operation) -> Event | None:
         """Return what nobody asked for."""
@@ -143,6 +155,9 @@ class JournalEvents:
         topic = one.topic or self._topics.get(who, "")
         if one.name in {"event", "replayed"}:
             return self._deliver(one, who, topic)
+        if one.name == "damaged":
+            where = self._connection(who)
+            return Damaged(one.at, who, where, topic, one.detail)
         if one.name in {"abort", "cut"}:
             return Closed(one.at, who, self._connection(who))
         if one.name in {"gap", "dropped"}:
@@ -157,6 +172,7 @@ class JournalEvents:
             topic,
             find_id(one.detail),
             one.seq,
+            self._epochs.get((who, topic), ""),
             digest=self._digest(one.detail),
             replay=one.name == "replayed",
         )
@@ -197,13 +213,14 @@ def _fault(record: Record) -> Event | None:
 
 def _declared(one: Operation, who: str, topic: str) -> Event | None:
     """Return what the target says it does not send."""
-    match [_whole(word) for word in one.detail.split()]:
+    numbers, _, epoch = one.detail.partition(" epoch ")
+    match [_whole(word) for word in numbers.split()]:
         case [int() as count] if one.name == "dropped":
             return DropNotice(one.at, who, topic, count)
         case [int() as first]:
-            return Gap(one.at, who, topic, first, None)
+            return Gap(one.at, who, topic, first, None, epoch)
         case [int() as first, int() as last]:
-            return Gap(one.at, who, topic, first, last)
+            return Gap(one.at, who, topic, first, last, epoch)
     return None
 
 

@@ -12,12 +12,17 @@ from wavetank.load.slopes import is_leak
 __all__ = [
     "judge_bystander",
     "judge_producer",
+    "judge_rest",
     "judge_rounds",
+    "judge_shut_out",
     "judge_untouched",
 ]
 
 STILL = 1.0
 """Seconds for which the lab may stand still before it doubts what it has seen."""
+RESTS = 0.1
+"""Share of a core that a target may take more while it cannot accept: it may try again
+and write that down; who does nothing else takes all that there is to be had."""
 
 
 def judge_bystander(
@@ -103,6 +108,53 @@ def judge_producer(counts: Mapping[str, int], *, is_answered: bool) -> Finding:
         expected=expected,
         seen=seen,
     )
+
+
+def judge_shut_out(let_in: int, wanted: int) -> Finding:
+    """Judge whether a target was out of descriptors, for else nothing is proven.
+
+    Args:
+        let_in: How many were let in while it was to have none.
+        wanted: How many wanted in.
+    """
+    was_out = let_in < wanted
+    return Finding(
+        verdict=Verdict.PASS if was_out else Verdict.UNKNOWN,
+        title="a target without descriptors lets nobody in",
+        expected="connections that wait or fail",
+        seen=f"{let_in} of {wanted} were let in"
+        + ("" if was_out else ": its limits do not hold, so this check says nothing"),
+    )
+
+
+def judge_rest(
+    before: Sequence[Sampled | None], during: Sequence[Sampled | None]
+) -> Finding:
+    """Judge whether a target that cannot accept rests instead of trying for ever.
+
+    Args:
+        before: What it used at the begin and the end of a time like any other.
+        during: The same while it could not accept.
+    """
+    title = "a target that cannot accept does not burn a core"
+    usual, busy = _share(before), _share(during)
+    if usual is None or busy is None:
+        seen = "its processor time cannot be measured"
+        return Finding(verdict=Verdict.UNKNOWN, title=title, seen=seen)
+    return Finding(
+        verdict=Verdict.PASS if busy <= usual + RESTS else Verdict.FAIL,
+        title=title,
+        expected=f"at most {usual + RESTS:.0%} of a core, {RESTS:.0%} above the usual",
+        seen=f"{busy:.0%} of a core",
+    )
+
+
+def _share(samples: Sequence[Sampled | None]) -> float | None:
+    """Return the share of a core that was used from the first to the last sample."""
+    there = [one for one in samples if one is not None]
+    if len(there) < 2 or there[-1].at <= there[0].at:
+        return None
+    return (there[-1].cpu - there[0].cpu) / (there[-1].at - there[0].at)
 
 
 def judge_rounds(

@@ -98,6 +98,8 @@ class Stream:
         highest: The highest position that came; -1 before the first.
         holes: Positions that were jumped over, and did not come.
         gaps: Positions that the target said it will not send.
+        ended: From which position on its epoch is over, as the target said; None where
+            it did not, or another epoch is known to go on.
         dropped: How many more it said it dropped.
         excused: How many of these have been found missing already.
         lately: The last deliveries without position in this life, oldest first.
@@ -116,6 +118,7 @@ class Stream:
         "_top_before",
         "_top_here",
         "dropped",
+        "ended",
         "epoch",
         "excused",
         "gaps",
@@ -143,6 +146,7 @@ class Stream:
         self.top = self.highest = -1
         self.holes = Intervals(limit=limit)
         self.gaps = Intervals(limit=limit)
+        self.ended: int | None = None
         self.dropped = self.excused = 0
         # Chunk -> the life in which each came, 0 where it did not; or one number
         # where that is the same for all of a chunk.

@@ -3,18 +3,26 @@
 They refuse to be public: `wavetank.pytest_plugin` has those that are.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from wavetank.lab.conformance.aio.beside import Beside
-from wavetank.lab.conformance.aio.stalling import Staller, Watched
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
 from wavetank.lab.proving import NOTEBOOK, RUN, name_of
 from wavetank.lab.target import Target
+
+if TYPE_CHECKING:
+    from wavetank.lab.conformance.aio.beside import Beside
+    from wavetank.lab.conformance.aio.stalling import Watched
+
+    Stalled = Beside[tuple[list[Watched], float]]
+    """What became of connections that stall, and the seconds that this took."""
 
 try:
     import uvloop
@@ -47,10 +55,7 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 
 # What goes on beside the checks of conformance
 
-Stalled = Beside[tuple[list[Watched], float]]
-"""What became of connections that stall, and the seconds that this took."""
-
-_STALLED = pytest.StashKey[Stalled]()
+_STALLED = pytest.StashKey["Stalled"]()
 _SETTLES_WITHIN = 15.0
 
 
@@ -66,6 +71,10 @@ def stalled(request: pytest.FixtureRequest, target: Target) -> Iterator[Stalled 
     if check not in names or run.plan.polite_only:
         yield None
         return
+    # Here: one suite needs it, and these fixtures are every suite's.
+    from wavetank.lab.conformance.aio.beside import Beside
+    from wavetank.lab.conformance.aio.stalling import Staller
+
     peers = Peers(
         target,
         check="timeouts",

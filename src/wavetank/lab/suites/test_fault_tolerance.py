@@ -9,9 +9,15 @@ import random
 
 from wavetank.errors import RemoteError
 from wavetank.lab.bystanding import Bystander
-from wavetank.lab.check import BROADCAST, check
+from wavetank.lab.check import BROADCAST, PROCESS, check
 from wavetank.lab.checkers import judge_level
-from wavetank.lab.checkers.recovery import judge_producer, judge_untouched
+from wavetank.lab.checkers.recovery import (
+    judge_producer,
+    judge_rest,
+    judge_shut_out,
+    judge_untouched,
+)
+from wavetank.lab.descriptors import NotPermitted
 from wavetank.lab.faults import Chaos
 from wavetank.lab.following import Follower, Place
 from wavetank.lab.keeping import Patience
@@ -22,7 +28,12 @@ from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
 from wavetank.lab.proof import Crowd, Proof
 from wavetank.lab.publishing import Publisher
-from wavetank.lab.reactions import end_of, is_served
+from wavetank.lab.reactions import end_of
+from wavetank.lab.suites.isolated import (  # noqa: F401 - checks of this suite
+    test_full_disk,
+    test_true_partition,
+)
+from wavetank.lab.suites.shut_out import Knocking, must_be_let_in
 from wavetank.lab.target import Target
 from wavetank.lab.usage import usage_of
 from wavetank.net import RudePeer
@@ -47,7 +58,8 @@ QUICK, LONG = 3.0, 3.0
 """Seconds that a quick run has for a silent peer, and what a machine may be late."""
 VISITS, AT_ONCE = 160, 16
 MANNERS = ("closes", "is cut off", "leaves in the handshake", "leaves in a frame")
-SERVED_WITHIN = 5.0
+SHUT, KNOCKS = 1.5, 4
+"""Seconds without a descriptor in a quick run, and how many want in meanwhile."""
 MASK = b"wave"
 
 
@@ -203,9 +215,45 @@ async def test_rapid_reconnection(
             group.create_task(visit_on())
     notebook.figure("visits", visits, "connections")
     notebook.figure("visits that came to nothing", refused, "connections")
-    if await _must_be_let_in(peer, notebook):
+    if await must_be_let_in(peer, notebook, who="who comes after the storm"):
         await peer.close()
         await before.judge(notebook)
+
+
+@check(needs={BROADCAST, PROCESS}, deadline=DEADLINE, polite=False)
+async def test_descriptor_exhaustion(
+    peer: Peers, chaos: Chaos, plan: Plan, notebook: Notebook
+) -> None:
+    """Without a descriptor left a target serves whom it has, and later others again."""
+    usage = usage_of(peer.target)
+    crowd = Crowd(followers=2, rate=100.0, patience=STEADY)
+    seconds = seconds_of(plan, SHUT)
+    async with Proof(chaos, peer, notebook, crowd) as proof:
+        async with Bystander(peer) as bystander:
+            before = [await usage.sample()]
+            await proof.run(min(seconds, SHUT))
+            before.append(await usage.sample())
+            try:
+                name = await chaos.begin("no_descriptors")
+            except NotPermitted as error:
+                notebook.skip(str(error))
+                return
+            async with Knocking(peer, KNOCKS) as knocking:
+                during = [await usage.sample()]
+                await proof.run(seconds)
+                during.append(await usage.sample())
+                await bystander.next_answer()
+                notebook.add(judge_shut_out(knocking.let_in, KNOCKS))
+                notebook.figure("turned away", knocking.turned_away, "connections")
+                await chaos.heal(name)
+                if not await must_be_let_in(peer, notebook, who="who comes afterwards"):
+                    # Whoever lost a connection is not let in either: nothing to drain.
+                    return
+        opened = {one.name: one.statistics()["opened"] for one in proof.everybody}
+        await proof.finish()
+    notebook.add(*bystander.judge())
+    notebook.add(judge_untouched(opened, stood_still=bystander.stood_still))
+    notebook.add(judge_rest(before, during))
 
 
 # Nobody there yet
@@ -339,21 +387,8 @@ async def _visit(peer: Peers, manner: str, part: float) -> None:
             rude.abort()
 
 
-async def _must_be_let_in(peer: Peers, notebook: Notebook) -> bool:
-    """Expect that a polite peer is served again; it may come twice or more."""
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + SERVED_WITHIN
-    while True:
-        try:
-            conversation = await peer.open_to_itself()
-        except (RemoteError, TimeoutError) as error:
-            if loop.time() >= ends:
-                return notebook.expect(
-                    False,
-                    "who comes after the storm is let in",
-                    expected=f"a connection within {SERVED_WITHIN:g} s",
-                    seen=error,
-                )
-            await asyncio.sleep(0.1)
-            continue
-        return await is_served(conversation, notebook, who="who comes after the storm")
+# Last: behind it the target may be another process than it was
+
+from wavetank.lab.suites.mixed_schedule import (  # noqa: E402 - see above
+    test_mixed_schedule,  # noqa: F401 - a check of this suite
+)

@@ -74,6 +74,7 @@ async def test_trading_cycle(
     prefix = f"{word}."
     heard = Heard(prefix=prefix)
     before = await _metrics(target)
+    printed = target.process.printed if target.process else 0
     async with contextlib.AsyncExitStack() as stack:
         usage = await stack.enter_async_context(watched(target))
         witnesses = [
@@ -111,7 +112,7 @@ async def test_trading_cycle(
     account = cycle.dashboard.last("finished")
     notebook.add(*judge_account(account, has_forgotten=has_forgotten))
     notebook.add(judge_going_on("bot", cycle.bot.lines))
-    _look_at_logs(cycle, target, notebook)
+    _look_at_logs(cycle, target, printed, notebook)
     notebook.latencies("from acknowledgement to witness", report.lags)
     _note_times(way_times(cycle.bot.lines, cycle.dashboard.lines), notebook)
     if usage.samples:
@@ -268,11 +269,14 @@ def _account(
     return checker.judge()
 
 
-def _look_at_logs(cycle: TradingCycle, target: Target, notebook: Notebook) -> None:
+def _look_at_logs(
+    cycle: TradingCycle, target: Target, printed: int, notebook: Notebook
+) -> None:
     for name, role in cycle.roles.items():
         notebook.add(judge_log(f"the {name}", list(role.log)))
     if target.process is not None:
-        notebook.add(judge_log("the target", target.process.output()))
+        # What came before was perhaps made to happen, by another check.
+        notebook.add(judge_log("the target", target.process.output(since=printed)))
 
 
 def _note_times(times: Histogram, notebook: Notebook) -> None:

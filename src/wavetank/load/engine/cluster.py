@@ -21,8 +21,9 @@ import wavetank
 from wavetank.clock import SystemClock
 from wavetank.errors import RemoteError, UsageError
 from wavetank.load.engine import carrier
-from wavetank.load.engine.coordinator import Coordinator, See, worker_count
+from wavetank.load.engine.coordinator import Coordinator, See
 from wavetank.load.exchange import Address, Begin, decode_to_worker, encode
+from wavetank.load.needs import worker_count
 from wavetank.load.offsets import Offset, RoundTrip, error_over, offset_of
 from wavetank.load.places import Place, deal, is_loopback, misfits
 from wavetank.load.plan import LoadPlan

@@ -25,11 +25,12 @@ from wavetank.load.exchange import (
     encode,
 )
 from wavetank.load.muster import Muster, Phase
+from wavetank.load.needs import worker_count
 from wavetank.load.plan import LoadPlan
 from wavetank.load.result import LoadResult, Moment
 from wavetank.load.segments import shares
 
-__all__ = ["Coordinator", "cores", "run_load", "worker_count"]
+__all__ = ["Coordinator", "cores", "run_load"]
 
 WORKER: Final = (sys.executable, "-m", "wavetank.load.engine.worker")
 
@@ -54,17 +55,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def worker_count(plan: LoadPlan, most: int) -> int:
-    """Return how many workers a plan is shared among.
-
-    Args:
-        plan: What is to be done. A worker without a user would do nothing.
-        most: Where the plan does not say, such as one per core.
-    """
-    users = max(scenario.users for scenario in plan.scenarios)
-    return max(1, min(plan.workers or most, users))
 
 
 async def run_load(

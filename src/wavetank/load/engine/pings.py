@@ -69,24 +69,15 @@ class Pings(Listeners):
 
     def due(self, now: float) -> None:
         """Ping as often as it is due."""
-        moments = self.arrivals(now)
-        if not moments:
-            return
-        micros = self.setting.micros()
-        done = 0
-        for moment in moments:
-            user = self.ready.next(self._is_free)
-            if user is None:
-                break
-            assert isinstance(user, Pinger), "this population has no others"
-            user.sent += 1
-            payload = b"%d" % user.sent
-            user.under_way[payload] = (moment, micros)
-            self.pings.tally.bytes_sent += _HEAD + len(payload)
-            user.send_frame(Opcode.PING, payload)
-            done += 1
-        self.pings.sent(moments[:done], micros)
-        self.drop(len(moments) - done)
+        self.hand_out(now, self.ready, is_free=self._is_free, send=self._ping)
+
+    def _ping(self, user: User, intended: int, now: int) -> None:
+        assert isinstance(user, Pinger), "this population has no others"
+        user.sent += 1
+        payload = b"%d" % user.sent
+        user.under_way[payload] = (intended, now)
+        self.pings.tally.bytes_sent += _HEAD + len(payload)
+        user.send_frame(Opcode.PING, payload)
 
     def _is_free(self, user: User) -> bool:
         assert isinstance(user, Pinger), "this population has no others"

@@ -5,7 +5,8 @@ It refuses to know what they do once they are ready; each kind of scenario says 
 
 import random
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from wavetank.load.engine.roster import Roster
 from wavetank.load.engine.user import Setting, User
@@ -16,6 +17,8 @@ from wavetank.load.plan import Arrivals, Scenario
 from wavetank.load.segments import dealt, members
 
 __all__ = ["NEVER", "Population", "bytes_of"]
+
+_U = TypeVar("_U", bound=User)
 
 NEVER = float("inf")
 
@@ -255,6 +258,37 @@ class Population:
 
     def due(self, now: float) -> None:
         """Do what the schedule has until now."""
+
+    def hand_out(
+        self,
+        now: float,
+        roster: Roster[_U],
+        *,
+        is_free: Callable[[_U], bool],
+        send: Callable[[_U, int, int], None],
+    ) -> None:
+        """Hand each arrival that is due to the next user that is free, or drop it.
+
+        Args:
+            now: On the monotonic clock.
+            roster: Whose turn it is.
+            is_free: Whether a user may be handed one.
+            send: Told the user, when it was intended, and when it is sent; both in
+                microseconds since the start.
+        """
+        moments = self.arrivals(now)
+        if not moments:
+            return
+        micros = self.setting.micros()
+        done = 0
+        for moment in moments:
+            user = roster.next(is_free)
+            if user is None:
+                break
+            send(user, moment, micros)
+            done += 1
+        self.paced.sent(moments[:done], micros)
+        self.drop(len(moments) - done)
 
     def next_due(self) -> float:
         """Return when something is due next, on the monotonic clock."""

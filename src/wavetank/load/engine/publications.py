@@ -253,19 +253,7 @@ class Publications(Population):
 
     def due(self, now: float) -> None:
         """Publish what is due."""
-        moments = self.arrivals(now)
-        if not moments:
-            return
-        micros = self.setting.micros()
-        done = 0
-        for moment in moments:
-            publisher = self.speaking.next(self._is_free)
-            if publisher is None:
-                break
-            self._add(publisher, moment, micros)
-            done += 1
-        self.publishes.sent(moments[:done], micros)
-        self.drop(len(moments) - done)
+        self.hand_out(now, self.speaking, is_free=self._is_free, send=self._add)
         self._flush()
 
     def _is_free(self, publisher: Publisher) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from wavetank.clock import SystemClock
+from wavetank.hub.aio.lines import make_logger
 from wavetank.hub.aio.logs import Kept, Log, SqliteLog, SqliteTuning
 from wavetank.hub.aio.logs.backlog import Item
 from wavetank.hub.aio.logs.schema import connect, prepare
 from wavetank.hub.aio.logs.store import Store
-from wavetank.hub.aio.process import make_logger
 from wavetank.hub.duplicates import Origin
 from wavetank.hub.durability import Durability
 from wavetank.hub.log import Bounds, Entry, Mark, TopicLog

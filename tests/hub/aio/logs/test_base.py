@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from wavetank.clock import SystemClock
+from wavetank.hub.aio.lines import make_logger
 from wavetank.hub.aio.logs import Log, MemoryLog, RoutedLog, SqliteLog
 from wavetank.hub.aio.logs.base import NOBODY
-from wavetank.hub.aio.process import make_logger
 from wavetank.hub.durability import Durability
 from wavetank.hub.log import Bounds, Entry, Mark
 

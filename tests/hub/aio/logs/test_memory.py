@@ -91,6 +91,26 @@ async def test_memory_keeps_the_newest_entry_beyond_the_total() -> None:
     assert "entries': 1" in repr(log)
 
 
+async def test_memory_lets_whole_topics_go_where_there_are_too_many() -> None:
+    """Those published to least recently, and their subscribers hear of a gap.
+
+    A hundred thousand topics with one entry each had no bound at all.
+    """
+    log, ear = filled(Bounds(), total=30, count=1, topic="a")
+    for topic in ("b", "c"):
+        add(log, topic, 1)
+    log.append("a", Entry(2, 14, 2.0, b"x" * 10, 1))
+    assert ear.gone == [("a", Mark(1, 7))]
+    add(log, "d", 1)
+    assert ear.gone[1:] == [("b", Mark(1, 7))]
+    assert log.statistics() == {"topics": 4, "entries": 3, "bytes": 30}
+    for number in range(1000):
+        add(log, f"t.{number}", 1)
+    assert log.statistics()["bytes"] == 30
+    log.append("b", Entry(2, 14, 2.0, b"x" * 10, 1))
+    assert [e.seq for e in await log.since("b", 1, entries=9, size=999)] == [2]
+
+
 async def test_memory_tends_some_topics_at_a_time() -> None:
     """A thousand at once; the others have their turn at the next call."""
     log, ear = filled(Bounds(age=1.0), count=1, topic="t0")

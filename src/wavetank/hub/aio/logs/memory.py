@@ -29,7 +29,8 @@ class MemoryLog:
         epoch: Life of the log.
         retention: What is kept of each topic.
         total: Bytes of frames that are kept of all topics; None is "no limit".
-            Beyond it, the topic that grows gives up its own oldest.
+            Beyond it, the topic that grows gives up its own oldest; once that is its
+            newest alone, those that were published to least recently give up all.
         wall: Reads the time, in seconds since 1970.
         later: Calls back in the next turn of the loop, and a turn's publications are
             kept and told together; None does so one by one, at once.
@@ -58,6 +59,8 @@ class MemoryLog:
         self._fresh_size = 0
         self._runs: dict[str, Run] = {}
         self._turns: deque[str] = deque()
+        # Those that hold something, the one published to least recently first.
+        self._order: dict[str, None] = {}
         self._size = 0
         self._count = 0
 
@@ -95,10 +98,13 @@ class MemoryLog:
                 run = self._runs[topic] = Run(entries[0].seq)
                 self._turns.append(topic)
             run.extend(entries)
+            self._order.pop(topic, None)
+            self._order[topic] = None
             self._count += len(entries)
             newest = entries[-1]
             self.listener.durable(topic, newest.seq)
             self._trim(topic, run, newest.at)
+            self._make_room(topic)
         if self._later is not None:
             self.listener.settled()
 
@@ -109,6 +115,25 @@ class MemoryLog:
             self._size -= len(gone.frame)
             self._count -= 1
         if gone is not None:
+            if not len(run):
+                self._order.pop(topic, None)
+            self.listener.trimmed(topic, Mark(gone.seq, gone.tag))
+
+    def _make_room(self, newest: str) -> None:
+        """Let the topics go that nobody published to for longest.
+
+        Without it, many topics with one entry each had no bound at all.
+        """
+        while self._total is not None and self._size > self._total:
+            topic = next(iter(self._order))
+            if topic == newest:
+                return
+            del self._order[topic]
+            run = self._runs[topic]
+            while len(run):
+                gone = run.drop()
+                self._size -= len(gone.frame)
+                self._count -= 1
             self.listener.trimmed(topic, Mark(gone.seq, gone.tag))
 
     def _is_over(self, run: Run) -> bool:
@@ -144,6 +169,7 @@ class MemoryLog:
         self._fresh.clear()
         self._runs.clear()
         self._turns.clear()
+        self._order.clear()
         self._size = self._count = 0
 
     def statistics(self) -> dict[str, int]:
