@@ -150,7 +150,11 @@ def _own_run(config: pytest.Config) -> Run:
     files = getattr(config.option, _PREFIX + "test_file") or ()
     try:
         plan, settings = prepare(
-            given, names=(), test_files=files, elsewhere=variables_of_others()
+            given,
+            names=(),
+            test_files=files,
+            elsewhere=variables_of_others(),
+            keyword=config.option.keyword,
         )
         return open_run(plan, output=_output(config, settings["output"]))
     except UsageError as error:

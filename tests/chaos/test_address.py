@@ -39,6 +39,10 @@ def test_an_address_is_read_however_it_is_given(
         (f"{'x' * 64}.de:80", "x' is no host"),
         (("a\0b", 80), "is no host"),
         ("ws://h:port", "upstream ws://h:port: Port could not be cast"),
+        (
+            "ws://me:se\r\ncret@h:80",
+            r"upstream 'ws://me:se\\r\\ncret@h:80': it has signs that",
+        ),
     ],
 )
 def test_what_is_no_address_is_a_mistake_of_the_user(

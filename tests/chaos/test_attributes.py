@@ -65,6 +65,16 @@ def test_attributes_tell_all_mistakes_at_once() -> None:
     assert (values["size"], values["reason"]) == (5, "1")
 
 
+def test_of_many_names_that_are_not_known_the_first_ones_are_told() -> None:
+    """Nobody reads thousands of sentences, and links would wait for them."""
+    _, problems = read({f"sice{number}": 1 for number in range(50_000)})
+    assert problems[0] == "toxic x: nothing is known of 'sice0'; did you mean size?"
+    assert problems[-1] == "toxic x: nor of 49980 other names"
+    assert len(problems) == 21
+    _, (problem,) = read({"z" * 100_000: 1})
+    assert len(problem) < 100
+
+
 @pytest.mark.parametrize(
     ("kind", "typed", "problem"),
     [

@@ -9,22 +9,17 @@ from wavetank.chaos.fates import (
     Fate,
     Loser,
     encode_crossing,
-    never_left,
     who_lost,
 )
 from wavetank.chaos.toxic import Direction
 
 
-def crossing(
-    number: int,
-    fate: Fate = Fate.PASSED,
-    direction: Direction = Direction.DOWNSTREAM,
-) -> Crossing:
+def crossing(number: int, fate: Fate = Fate.PASSED) -> Crossing:
     """Return a frame that left unless its fate forbids it."""
     has_left = fate not in {Fate.DROPPED, Fate.HELD}
     return Crossing(
         link=1,
-        direction=direction,
+        direction=Direction.DOWNSTREAM,
         number=number,
         opcode=1,
         fin=True,
@@ -39,20 +34,6 @@ def crossing(
 def is_first(each: Crossing) -> bool:
     """Tell whether it is the first message."""
     return each.start == b"m1"
-
-
-def test_frames_that_came_and_did_not_leave_are_found() -> None:
-    """Dropped and held ones of the one direction that was asked for."""
-    log = [
-        crossing(1),
-        crossing(2, Fate.DROPPED),
-        crossing(3, Fate.HELD),
-        crossing(4, Fate.DROPPED, Direction.UPSTREAM),
-        crossing(5, Fate.CHANGED),
-        crossing(0, Fate.ADDED),
-    ]
-    assert [each.number for each in never_left(log)] == [2, 3]
-    assert [each.number for each in never_left(log, Direction.UPSTREAM)] == [4]
 
 
 @pytest.mark.parametrize(

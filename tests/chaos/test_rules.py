@@ -108,6 +108,7 @@ def test_rules_are_parted_by_semicolons_and_line_breaks() -> None:
         ("zz at 1s", "'zz at 1s': there is no fault 'zz'; there are kill, stop, laten"),
         ("kill evry 3s", "'evry 3s' is not understood; did you mean every?"),
         ("kill every 3s qq", "'qq' is not understood"),
+        ("kill at nan", "understood; behind 'at' comes a time such as 1.5s or 2m"),
         ("kill", "it says no time; say one of 'every 30s', 'stagger 10s' and 'at 10s'"),
         ("kill every 3s at 1s", "it says 'every' and 'at'; say one of"),
         ("kill every 3s every 1s", "'every' is there twice"),

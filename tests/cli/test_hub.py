@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +351,20 @@ def test_hub_runs_as_a_process() -> None:
         assert process.wait(timeout=20.0) == 0
     assert "listening" in logs
     assert "secret-token" not in logs
+
+
+def test_hub_announces_to_whoever_reads_and_does_not_mind_if_nobody_does(
+    served: list[HubConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting, and past what stdout has gathered."""
+    reading, writing = os.pipe()
+    with open(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main([]) == 7
+        with open(reading) as heard:
+            assert heard.readline().startswith("wavetank hub ready: ws://127.0.0.1:1")
+        assert main([]) == 7
+        for thread in threading.enumerate():
+            if thread.name == "announcement":
+                thread.join()
+    assert len(served) == 2

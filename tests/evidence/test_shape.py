@@ -65,6 +65,7 @@ def test_summary_keeps_the_names_and_the_order_of_its_fields() -> None:
         "cut",
         "machine",
         "options",
+        "again",
     ]
 
 

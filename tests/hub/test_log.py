@@ -355,20 +355,27 @@ def test_log_sheds_what_was_handed_out_and_nothing_else() -> None:
     assert log.append(b"6", wall=6.0).seq == 6
 
 
-def test_log_with_a_follower_keeps_its_newest_entry() -> None:
-    """Who gets one a second may be owed it still."""
-    log = filled(3)
-    log.followers = 1
+def test_log_counts_the_newest_entry_that_was_read_again() -> None:
+    """Many topics with one each are a lot, where nobody publishes any more."""
+    rings = Rings(10**6)
+    log = TopicLog("t", "epoch", ring=UNBOUND, rings=rings)
+    entry = log.append(b"1", wall=1.0)
+    log.reveal(entry.seq)
+    log.settle(1)
     log.shed()
-    newest = log.newest
-    assert newest is not None
-    assert (newest.seq, log.held) == (3, len(newest.frame))
-    log.followers = 0
+    assert not log.has_newest
+    log.settle(1)
+    assert rings.size == 0
+    log.recall(entry)
+    assert log.has_newest
+    assert rings.size == log.held == len(entry.frame)
     log.shed()
-    assert log.held == 0
+    assert (log.held, log.has_newest) == (0, False)
+    log.forget(Mark(1, entry.tag))
+    assert log.has_newest
 
 
-def test_logs_without_followers_are_bounded_together() -> None:
+def test_logs_are_bounded_together() -> None:
     """However many topics there are: each held its newest entries for ever."""
     rings = Rings(5000)
     logs = [TopicLog(f"t.{n}", "epoch", ring=UNBOUND, rings=rings) for n in range(1000)]

@@ -240,3 +240,19 @@ def test_nobody_gets_too_much_and_everybody_gets_the_newest(
     for key in awake:
         place = pace.cursors.behind.get(key)
         assert (place.seq if place else pace.cursors.level) == visible
+
+
+def test_scattered_subscribers_go_on_from_where_they_were() -> None:
+    """Each by itself, and at once: their beat was due."""
+    pace = Paced(1.0, level=3)
+    for key in ("a", "b"):
+        assert come(pace, key, 3)
+    beat(pace, 5.0, 4)
+    pace.scatter(6.0, 100.0)
+    assert not pace.cursors.in_step
+    assert [place.seq for place in pace.cursors.behind.values()] == [4, 4]
+    assert pace.ready(6.0, 5) == ["a", "b"]
+    serve(pace, "a", 6.0, 5)
+    assert pace.ready(6.0, 5) == ["b"]
+    assert join(pace, "a", now=6.0, visible=5)
+    assert pace.next_at == 7.0

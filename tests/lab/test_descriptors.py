@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -11,6 +13,8 @@ import pytest
 from wavetank.lab import descriptors as module
 from wavetank.lab.descriptors import DescriptorLimits, NotPermitted, limit_for
 
+DEADLINE = 20.0
+"""Seconds after which a test gives up; nothing is measured against it."""
 OPENS = """
 import sys
 mine = []
@@ -169,6 +173,59 @@ def test_nothing_happens_to_who_is_gone(program: Program) -> None:
     assert not limits.lower(program.pid)
     program.process.wait()
     assert not limits.lower(program.pid)
+    limits.restore()
+
+
+def test_a_child_that_nobody_has_waited_for_is_left_out(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody but root may look at what it had open, and it has nothing any more.
+
+    The target was told to belong to another user for that.
+    """
+    child = psutil.Process(int(program.ask("fork")))
+    child.kill()
+    numbers = module._numbers
+
+    def may_look(process: psutil.Process) -> set[int]:
+        if process == child:
+            raise PermissionError(child.pid)
+        return numbers(process)
+
+    monkeypatch.setattr(module, "_numbers", may_look)
+    # Its end is told to its parent, which does not ask for it.
+    ends = time.monotonic() + DEADLINE
+    while child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < ends
+    limits = DescriptorLimits()
+    limits.check(program.pid)
+    assert limits.lower(program.pid)
+    limits.restore()
+    assert program.ask("limits") == "200 300"
+
+
+def test_a_child_that_changes_its_user_meanwhile_keeps_nobody_from_theirs(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at the begin and at the heal, and all others are healed."""
+    child = psutil.Process(int(program.ask("fork")))
+    limits = DescriptorLimits()
+    limits.lower(program.pid)
+    rlimit = psutil.Process.rlimit
+
+    def may_set(process: psutil.Process, *words: Any) -> Any:
+        if process == child:
+            raise psutil.AccessDenied(child.pid)
+        return rlimit(process, *words)
+
+    monkeypatch.setattr(psutil.Process, "rlimit", may_set)
+    with pytest.raises(NotPermitted, match=f"process {child.pid} of the target"):
+        limits.lower(program.pid)
+    # The order is that in which they were found.
+    limits._own = dict(reversed(limits._own.items()))
+    with pytest.raises(NotPermitted, match=f"process {child.pid} of the target"):
+        limits.restore()
+    assert program.ask("limits") == "200 300"
     limits.restore()
 
 

@@ -34,6 +34,12 @@ def test_every_toxic_is_a_fault_and_a_process_has_faults_of_its_own() -> None:
         ("latency", {"latencey": 1}, None, []),
         ("parttition", {}, None, ["there is no fault 'parttition'; did you mean"]),
         ("cut", {"hw": "rst"}, None, ["cut has no attribute 'hw'; did you mean how?"]),
+        ("cut", {"how": "finn"}, None, ["not with 'finn'; did you mean fin?"]),
+        ("rolling_restart", {"how": "term"}, None, []),
+        ("rolling_restart", {"how": 9}, None, ["with how=term or how=hup, not with 9"]),
+        ("no_descriptors", {"spare": 3}, None, []),
+        ("no_descriptors", {"spare": "3"}, None, ["to spare, up to 65,536, not '3'"]),
+        ("no_descriptors", {"spare": 10**17}, None, ["up to 65,536"]),
         (
             "kill",
             {"how": "fin", "why": ""},

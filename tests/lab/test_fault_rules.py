@@ -16,7 +16,7 @@ from wavetank.lab.fault_rules import (
     schedule_of,
     without_effect,
 )
-from wavetank.lab.plan import Plan
+from wavetank.lab.plan import Plan, Source
 from wavetank.lab.selection import PLAYS_FAULTS
 
 FLAG = Place("--faults")
@@ -27,7 +27,7 @@ def judged(
     place: Place = FLAG,
     *,
     seconds: float = 10.0,
-    has_process: bool = True,
+    target: Source = Source.SERVE,
 ) -> tuple[str, list[str]]:
     """Return the rules, and what is wrong with them."""
     problems: list[str] = []
@@ -36,7 +36,7 @@ def judged(
         place,
         seed=1,
         seconds=seconds,
-        has_process=has_process,
+        target=target,
         problems=problems,
     )
     return rules, problems
@@ -64,6 +64,9 @@ def test_rules_come_without_comments_and_on_one_line() -> None:
         ("latency(latency=abc) at 1s", "toxic latency, latency: 'abc' is not a number"),
         ("latency(stream=sideways) at 1s", "toxic latency, stream: "),
         ("cut(how=politely) at 1s", "with how=rst or how=fin, not with 'politely'"),
+        ("no_descriptors(spare=-1) at 1s", "a whole number of them to spare"),
+        ("no_descriptors(spare=99999999999) at 1s", "up to 65,536, not 99999999999"),
+        ("rolling_restart(how=x) at 1s", "with how=term or how=hup, not with 'x'"),
         ("drop at 1s", "drop falsifies what the target has said"),
         ("kill every 30s", "make its distance shorter, or the schedule longer (--test"),
         ("cut somewhen", "'somewhen' is not understood"),
@@ -91,12 +94,20 @@ def test_what_needs_the_process_is_refused_where_the_lab_has_none() -> None:
     """At once, and not in the middle; what breaks links is fine."""
     text = "kill every 2s for 0s; cut at 1s; suspend or partition at 1s"
     assert judged(text) == (text, [])
-    _, problems = judged(text, has_process=False)
+    _, problems = judged(text, target=Source.URL)
     assert [problem[:24] for problem in problems] == [
         "--faults rule 1: 'kill e",
         "--faults rule 3: 'suspen",
     ]
     assert "give --serve in place of --target" in problems[0]
+
+
+def test_workers_are_not_ended_where_there_are_none_for_sure() -> None:
+    """The hub is one process; what a command starts shows only when it runs."""
+    text = "rolling_restart(how=hup) at 1s"
+    assert judged(text) == (text, [])
+    _, (problem,) = judged(text, target=Source.EMBEDDED)
+    assert "the embedded hub has none; give --serve" in problem
 
 
 @pytest.mark.parametrize(
@@ -158,7 +169,7 @@ def test_the_mix_cuts_after_a_kill_and_while_the_target_stands_still(seed: int) 
 def test_a_mix_without_the_process_leaves_it_alone() -> None:
     """As it has to be for a target that runs elsewhere."""
     rules = mild_mix(5.0, has_process=False)
-    assert judged(rules, seconds=5.0, has_process=False)[1] == []
+    assert judged(rules, seconds=5.0, target=Source.URL)[1] == []
     assert (
         not {"kill", "suspend"} & begun(schedule_of(rules, seed=1, seconds=5.0)).keys()
     )
@@ -188,8 +199,8 @@ def test_the_command_that_repeats_a_schedule_plays_the_same() -> None:
     text = (
         "latency(latency=5) then cut(how=rst) every 1.5s for 0s..1s; cut at 2s for 0s"
     )
-    options = {"serve": "python app.py {port}", "patience": "4.0"}
-    plan = Plan(suites=("fault_tolerance",), seed=3, options=options)
+    given_again = {"serve": ("python app.py {port}",), "faults": ("kill at 1s",)}
+    plan = Plan(suites=("fault_tolerance",), seed=5, keyword="a", typed=given_again)
     schedule = schedule_of(text, seed=3, seconds=20.0)
     words = shlex.split(again(plan, schedule))
     assert words[:3] == ["wavetank", "run", PLAYS_FAULTS]

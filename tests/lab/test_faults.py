@@ -63,7 +63,7 @@ async def test_any_fault_begins_and_is_healed_by_its_kind(
         ("parttition", {}, "did you mean partition?"),
         ("partition", {"hwo": 1}, "partition has no attribute 'hwo'"),
         ("cut", {"hw": "rst"}, "did you mean how?"),
-        ("cut", {"how": "softly"}, "rst or fin"),
+        ("cut", {"how": "softly"}, "how=rst or how=fin"),
         ("latency", {"latencey": 1}, "latencey"),
     ],
 )

@@ -164,7 +164,7 @@ async def test_a_toxic_that_hurts_nothing_is_noted_as_a_miss(calm: Chaos) -> Non
 async def test_a_cut_of_a_schedule_is_over_when_it_is_healed(calm: Chaos) -> None:
     """In a way that there is; another one is a mistake, and cuts nobody."""
     conversation = await calm.peers.open()
-    with pytest.raises(UsageError, match="rst or fin, not with 'softly'"):
+    with pytest.raises(UsageError, match="how=fin, not with 'softly'"):
         await calm.begin("cut", {"how": "softly"})
     await conversation.ping(within=DEADLINE)
     name = await calm.begin("cut", {"how": "fin"})

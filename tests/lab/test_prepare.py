@@ -239,6 +239,8 @@ def test_faults_are_read_from_wherever_they_stand(
     [
         ("", ["--faults: there is no fault in it"]),
         ("@none.txt", ["--faults none.txt: No such file"]),
+        ("@", ["--faults: a file's name stands behind the @"]),
+        ("@a\0b", ["--faults 'a\\x00b': no file has such a name"]),
         ("@storm.txt", ["storm.txt line 2: 'kil at 2s'"]),
         ("cut at 1s; cat at 1s", ["--faults rule 2: 'cat at 1s'"]),
         ("kill at 20s", ["--faults rule 1: 'kill at 20s"] * 2),

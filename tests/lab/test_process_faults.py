@@ -3,6 +3,7 @@
 import os
 import signal
 
+import psutil
 import pytest
 
 from wavetank.dialects import Hub
@@ -71,6 +72,21 @@ async def test_a_target_that_does_not_come_back_is_no_mistake_of_ours(
     faults.process.command = command
     with pytest.raises(NotBack, match=why):
         await faults.restart(within=within)
+
+
+async def test_a_slow_target_has_as_long_as_it_had_at_first(
+    faults: ProcessFaults, started: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user has said how slow it is; it had 15 s to be back, whatever was said."""
+    monkeypatch.setattr(module, "BACK_WITHIN", 0.0)
+    await faults.kill()
+    started.ready_within = 0.0
+    with pytest.raises(NotBack, match="within 0 s"):
+        await faults.restart()
+    started.ready_within = 60.0
+    await faults.restart()
+    with pytest.raises(NotBack, match="within 0 s"):
+        await faults.restart(within=0.0)
 
 
 def test_a_process_that_is_not_ours_is_left_alone(records: list[Record]) -> None:
@@ -154,6 +170,34 @@ async def test_nothing_is_rolled_at_a_target_that_we_have_ended(
     faults.process.ended_by_lab = False
     with pytest.raises(NotBack, match="was not replaced"):
         await faults.roll(workers, signal.SIGTERM)
+
+
+async def test_a_worker_of_another_user_is_told(
+    preforked: Preforked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the lab may not end it is no fault of the target."""
+    faults = faults_of(await preforked())
+    (first, _) = await both_workers(faults)
+
+    def refuse(process: psutil.Process, _: int) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "send_signal", refuse)
+    with pytest.raises(
+        LocalError, match=f"worker {first.pid} of the target belongs to"
+    ):
+        await faults.roll([first], signal.SIGTERM)
+
+
+async def test_whose_process_has_ended_that_has_no_workers(
+    preforked: Preforked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be somebody else's by now, and is not looked at."""
+    faults = faults_of(await preforked())
+    await faults.kill()
+    monkeypatch.setattr(module, "workers_of", lambda *_: pytest.fail("looked at"))
+    with pytest.raises(LocalError, match="no child that does"):
+        await faults.workers()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from wavetank.dialects import Bare, Echo, Hub
 from wavetank.errors import TargetError
+from wavetank.lab import recognition
 from wavetank.lab import target as module
 from wavetank.lab.check import BROADCAST, PROCESS, ROUND_TRIP, TLS
 from wavetank.lab.plan import Plan, Source
@@ -73,8 +74,8 @@ def listening() -> Iterator[Callable[..., str]]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let silence be noticed soon."""
-    monkeypatch.setattr(module, "_PROBE_WITHIN", 0.1)
-    monkeypatch.setattr(module, "_HEAR_WITHIN", 0.1)
+    monkeypatch.setattr(recognition, "_PROBE_WITHIN", 0.1)
+    monkeypatch.setattr(recognition, "_HEAR_WITHIN", 0.1)
 
 
 # What a target is
@@ -343,116 +344,23 @@ def test_subprotocols_that_were_asked_for_are_offered(
     assert target.subprotocols == ("a", "b")
 
 
-def repeat(connection: ServerConnection) -> None:
-    """Echo."""
-    for message in connection:
-        connection.send(message)
-
-
-def greet(connection: ServerConnection) -> None:
-    """Say something of no dialect, then echo."""
-    connection.send("hello")
-    repeat(connection)
-
-
 def wait(connection: ServerConnection) -> None:
     """Take everything and say nothing."""
     for _ in connection:
         pass
 
 
-def leave(connection: ServerConnection) -> None:
-    """Close at once."""
-
-
-def tick(connection: ServerConnection) -> None:
-    """Talk without end."""
-    while True:
-        connection.send("tick")
-
-
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize(
-    ("handler", "name"),
-    [
-        (repeat, "echo"),
-        (greet, "bare"),  # what it says by itself would pass for a bad echo
-        (wait, "bare"),
-        (leave, "bare"),
-        (tick, "bare"),
-    ],
-)
-def test_an_unknown_target_is_an_echo_or_bare(
-    start: Start, listening: Callable[..., str], handler: Handler, name: str
-) -> None:
-    """It is asked once; a target that talks without end is not listened to for ever."""
-    target = start(url=listening(handler), dialect=None).run()
-    assert target.dialect.name == name
+def test_a_target_keeps_the_time_that_it_has_to_become_ready(start: Start) -> None:
+    """Whoever starts it again has to know that it is slow."""
+    assert start(ready_timeout=120.0).run().ready_within == 120.0
 
 
-WELCOME = (
-    '{"type":"welcome","protocol":"wavetank.v1","connection":"c","node":"n",'
-    '"version":"1","ts":1.0,"auth":"none","ping_interval_ms":20000,'
-    '"limits":{"message_bytes":1,"payload_bytes":1,"topics":1,"commands_per_s":null,'
-    '"publish_per_s":null,"first_command_ms":10000},"features":[]}'
-)
-
-
-class Still:
-    """A peer of an echo that stands still until it was pinged so often."""
-
-    subprotocol = None
-
-    def __init__(self, pings: int) -> None:
-        self._sleeps = pings
-        self._answer: asyncio.Queue[str] = asyncio.Queue()
-        self._sent: list[str] = []
-
-    async def send(self, message: str) -> None:
-        """Keep it."""
-        self._sent.append(message)
-
-    async def receive(self, timeout: float) -> str:
-        """Wait for the echo."""
-        async with asyncio.timeout(timeout):
-            return await self._answer.get()
-
-    async def ping(self, timeout: float) -> float:
-        """Wake it up, sooner or later."""
-        self._sleeps -= 1
-        if not self._sleeps:
-            self._answer.put_nowait(self._sent[0])
-        return timeout
-
-
-@pytest.mark.anyio
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("pings", [1, 2])
-async def test_a_target_that_stood_still_while_it_was_asked_is_an_echo(
-    pings: int,
-) -> None:
-    """A second that it, or this machine, has lost is not taken for silence.
-
-    It was: a target that stood still at that moment lost every check that needs an
-    echo.
-    """
-    peer: Any = Still(pings)
-    assert isinstance(await module._recognised(peer), Echo)
-
-
-@pytest.mark.usefixtures("impatient")
-def test_a_hub_that_greets_late_is_recognised(
+def test_an_unknown_target_is_asked_how_it_speaks(
     start: Start, listening: Callable[..., str]
 ) -> None:
-    """Its welcome is known though it was asked something before it came."""
-
-    def greet_late(connection: ServerConnection) -> None:
-        connection.recv()
-        connection.send(WELCOME)
-        wait(connection)
-
-    target = start(url=listening(greet_late), dialect=None).run()
-    assert target.dialect.name == "hub"
+    """Where neither the user nor its address says so."""
+    assert start(url=listening(wait), dialect=None).run().dialect.name == "bare"
 
 
 @pytest.mark.hasty

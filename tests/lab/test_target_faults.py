@@ -143,6 +143,28 @@ async def test_descriptors_of_a_target_that_is_gone_are_not_missed(
         assert chaos.log._missed == {"no_descriptors"}
 
 
+@pytest.mark.parametrize("what", ["no_descriptors", "rolling_restart"])
+async def test_nobody_is_hit_by_the_number_of_a_target_that_is_gone(
+    make_chaos: MakeChaos, started: Target, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It was waited for, so the number may be somebody else's: here it is our own.
+
+    The lab would have taken all its descriptors from that process.
+    """
+    process = started.process
+    assert process is not None
+    ours = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
+    async with make_chaos(started) as chaos:
+        await chaos.kill()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(process), "pid", os.getpid())
+            name = await chaos.begin(what)
+            limits = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
+            await chaos.heal(name)
+        assert limits == ours
+        assert name in chaos.log._missed
+
+
 async def test_a_rolling_restart_goes_on_until_it_is_healed(
     make_chaos: MakeChaos, preforked: Preforked, records: list[Record]
 ) -> None:
@@ -163,12 +185,18 @@ async def test_a_rolling_restart_goes_on_until_it_is_healed(
 
 
 async def test_a_target_without_workers_is_not_restarted_in_parts(
-    make_chaos: MakeChaos, started: Target, records: list[Record]
+    make_chaos: MakeChaos,
+    started: Target,
+    records: list[Record],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is said, and no fault is on record; so is a signal that there is not."""
+    """It is said, before anything is broken, too, and no fault is on record."""
+    monkeypatch.setattr(module, "_WORKERS_WITHIN", 0.1)
     async with make_chaos(started) as chaos:
         with pytest.raises(LocalError, match="no child that does"):
             await chaos.begin("rolling_restart")
-        with pytest.raises(UsageError, match="term or hup, not with 'kill'"):
+        assert "no child that does" in await chaos.lacks({"rolling_restart", "cut"})
+        assert await chaos.lacks({"no_descriptors", "cut"}) == ""
+        with pytest.raises(UsageError, match="how=hup, not with 'kill'"):
             await chaos.begin("rolling_restart", {"how": "kill"})
     assert not told(records)

@@ -154,6 +154,34 @@ def test_each_step_that_is_not_permitted_is_told(
     assert str(caught.value) == told
 
 
+def test_a_limit_that_is_reached_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """That no space is left on a device would lead nobody to it."""
+    be(monkeypatch, 1000)
+    machine.refuses["unshare"] = errno.ENOSPC
+    with pytest.raises(Refusal, match=r"as many as the sysctl settings user\.max_\*"):
+        isolate(tmp_path, 4096)
+
+
+@pytest.mark.parametrize("shown", [None, "1", "77"])
+def test_without_its_own_processes_in_sight_nothing_is_isolated(
+    tmp_path: Path, shown: str | None
+) -> None:
+    """What it has started could not be ended: none is seen, or only those of others.
+
+    Without /proc the warden waited for ever for children that it had not found, and was
+    left behind with them.
+    """
+    if shown is not None:
+        (tmp_path / "self").symlink_to(shown)
+    with pytest.raises(Refusal, match="no /proc of the processes here"):
+        module._must_see_its_processes(tmp_path)
+    (tmp_path / "self").unlink(missing_ok=True)
+    (tmp_path / "self").symlink_to(str(os.getpid()))
+    module._must_see_its_processes(tmp_path)
+
+
 class Libc:
     """A C library that notes what is called, and answers the same each time."""
 
@@ -306,7 +334,10 @@ class Asker:
 def asker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asker]:
     """Ask a warden; what it has started is ended."""
     made = Asker(tmp_path, monkeypatch)
+    before = {number: signal.getsignal(number) for number in module._SIGNALS}
     yield made
+    for number, handler in before.items():
+        signal.signal(number, handler)
     made.warden._end_all()
     made.ours.close()
     made.theirs.close()
@@ -350,6 +381,23 @@ def test_it_hands_out_sockets(asker: Asker) -> None:
     assert asker.ask("socket") == {}
     with socket.socket(fileno=asker.descriptors[0]) as made:
         assert made.type == socket.SOCK_STREAM
+
+
+def test_it_goes_on_where_there_is_no_socket(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is an answer; it was its end, and the target's."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENFILE, "Too many open files in system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", refuse)
+        asker.ours.send(b'{"do":"socket"}')
+        assert asker.warden._answer_next()
+    data, descriptors, _, _ = socket.recv_fds(asker.ours, MOST, 1)
+    assert json.loads(data)["why"] == "Too many open files in system"
+    assert descriptors == []
 
 
 def test_it_sets_the_link(asker: Asker, machine: Machine) -> None:
@@ -407,9 +455,10 @@ def test_a_disk_that_is_broken_is_not_full(
     def broken(_: int, __: bytes) -> int:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(os, "write", broken)
-    assert asker.ask("fill")["why"] == "Input/output error"
-    monkeypatch.undo()
+    # Not `undo`: the warden would end all children of these tests, and did.
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", broken)
+        assert asker.ask("fill")["why"] == "Input/output error"
     asker.warden._filler = None
 
 
@@ -424,6 +473,31 @@ def test_it_ends_everything_when_nobody_asks_any_more(
     asker.ours.close()
     asker.warden.run()
     assert libc.called == [("prctl", 36, 1, 0, 0, 0)]
+    assert target not in children_of(os.getpid())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_ends_everything_when_it_is_told_to_end(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """One signal is enough, and what is ignored stays so."""
+    monkeypatch.setattr(module, "_libc", Libc)
+    for each in module._SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    signal.signal(number, signal.SIG_DFL)
+    target = asker.ask("start")["pid"]
+    handlers: list[object] = []
+
+    def look() -> bool:
+        handlers.extend(map(signal.getsignal, module._SIGNALS))
+        signal.raise_signal(number)
+        return True
+
+    monkeypatch.setattr(asker.warden, "_answer_next", look)
+    with pytest.raises(SystemExit) as caught:
+        asker.warden.run()
+    assert caught.value.code == 128 + number
+    assert handlers.count(signal.SIG_IGN) == 2
     assert target not in children_of(os.getpid())
 
 

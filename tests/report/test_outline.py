@@ -334,6 +334,20 @@ def test_outline_ends_with_how_to_make_it_again(
     assert end == Excerpt((command, "wavetank run core load security --seed 7"))
 
 
+def test_outline_ends_with_the_whole_command_where_the_run_has_told_it(
+    summary: Summary,
+) -> None:
+    """It named suites and seed alone, and whoever copied it played something else."""
+    rules = "cut stagger 1s for 0s; kill at 2s"
+    words = ["wavetank", "run", "core", "-k", "a or b", "--seed", "7"]
+    again = msgspec.structs.replace(summary, again=[*words, "--faults", rules])
+    *_, told, commands = outline(again, folder="x")
+    whole = f"wavetank run core -k 'a or b' --seed 7 --faults '{rules}'"
+    assert commands == Excerpt(("wavetank report x", whole))
+    assert isinstance(told, Paragraph)
+    assert str(told.text).endswith("with the same dice; secrets are not in it.")
+
+
 def test_outline_of_a_clients_run_ends_with_its_own_command() -> None:
     """With the groups that were played, and those that were not."""
     run = RunStarted(

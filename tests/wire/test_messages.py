@@ -476,6 +476,22 @@ def test_reader_shows_where_it_is() -> None:
     assert repr(server) == f"<MessageReader {shown}>"
 
 
+def test_reader_says_whether_a_message_has_begun_that_is_not_whole() -> None:
+    """From its first whole header to its last byte, whatever comes between."""
+    server = reader()
+    data = (
+        masked(TEXT, b"abc", fin=False) + masked(Opcode.PING, b"d") + masked(0, b"ef")
+    )
+    seen = []
+    for byte in data:
+        seen.append(server.is_in_message)
+        server.feed(bytes([byte]))
+    assert seen == [False] * 6 + [True] * (len(data) - 6)
+    assert not server.is_in_message
+    server.feed(masked(Opcode.PING, b"abc")[:-1])
+    assert not server.is_in_message
+
+
 # Compression
 
 

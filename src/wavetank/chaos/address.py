@@ -56,6 +56,12 @@ def read_address(given: str | tuple[str, int]) -> Address:
     if not isinstance(given, str):
         host, port = given
         return _checked(Address(host, port), f"{host}:{port}")
+    if not given.isprintable():
+        # Whoever reads URLs passes over ends of lines; whoever shows them does not.
+        raise UsageError(
+            f"upstream {given[:200]!r}: it has signs that cannot be printed; take them "
+            "out"
+        )
     text = given if "://" in given else f"tcp://{given}"
     try:
         parts = urlsplit(text)

@@ -4,8 +4,8 @@ They refuse to know which toxic has them.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -20,7 +20,11 @@ __all__ = [
     "number",
     "opcode",
     "read_attributes",
+    "unknown_names",
 ]
+
+_MOST_UNKNOWN: Final = 20
+"""Names that are told one by one: links stand still while nearest ones are sought."""
 
 
 class Attribute(msgspec.Struct, frozen=True):
@@ -97,6 +101,27 @@ def opcode(typed: str) -> int:
     )
 
 
+def unknown_names(
+    given: Mapping[str, object], names: Collection[str], where: str
+) -> list[str]:
+    """Return a sentence for each name that is not known, as far as anybody reads them.
+
+    Args:
+        given: What was said, by name.
+        names: Those that are known.
+        where: What is read, for the sentences.
+    """
+    unknown = [str(name) for name in given if name not in names]
+    problems = [
+        f"{where}: nothing is known of {name!r:.60}{nearest(name[:60], names)}"
+        for name in unknown[:_MOST_UNKNOWN]
+    ]
+    more = len(unknown) - len(problems)
+    if more:
+        problems.append(f"{where}: nor of {more} other names")
+    return problems
+
+
 def read_attributes(
     table: Sequence[Attribute],
     given: Mapping[str, object],
@@ -112,11 +137,7 @@ def read_attributes(
         problems: Gets one sentence for each mistake.
     """
     names = [row.name for row in table]
-    problems += [
-        f"{where}: nothing is known of {name!r}{nearest(str(name), names)}"
-        for name in given
-        if name not in names
-    ]
+    problems += unknown_names(given, names, where)
     values = {row.name: row.default for row in table}
     for row in table:
         if given.get(row.name) is not None:

@@ -10,14 +10,7 @@ import msgspec
 
 from wavetank.chaos.toxic import Direction
 
-__all__ = [
-    "Crossing",
-    "Fate",
-    "Loser",
-    "encode_crossing",
-    "never_left",
-    "who_lost",
-]
+__all__ = ["Crossing", "Fate", "Loser", "encode_crossing", "who_lost"]
 
 
 class Fate(enum.StrEnum):
@@ -79,19 +72,6 @@ class Loser(enum.StrEnum):
     """It left as it came: whoever read the stream has lost it, or never read it."""
     UNKNOWN = "unknown"
     """It is not in the log, and the log does not have everything."""
-
-
-def never_left(
-    crossings: Iterable[Crossing], direction: Direction = Direction.DOWNSTREAM
-) -> list[Crossing]:
-    """Return the frames of one direction that came and never left, in their order."""
-    return [
-        each
-        for each in crossings
-        if each.direction is direction
-        and each.came_at is not None
-        and each.left_at is None
-    ]
 
 
 def who_lost(

@@ -179,11 +179,6 @@ class Splitter:
         """Whether what comes next is split into frames."""
         return self._phase is _Phase.FRAMES
 
-    @property
-    def at_border(self) -> bool:
-        """Whether the next byte begins a frame."""
-        return self.is_framed and not (self._left or self._lead or self._kept)
-
     def feed(self, data: bytes) -> list[Item]:
         """Take bytes as they came; return what they complete, in order."""
         if not data:

@@ -63,6 +63,7 @@ _CLAUSE = re.compile(
     r"|(?P<overlapping>overlapping)\b)\s*"
 )
 _WORDS = ("every", "stagger", "at", "for", "from", "until", "overlapping", "or", "then")
+_TIMED = ("every", "stagger", "at", "for", "from", "until")
 _PACES = ("every", "stagger", "at")
 
 
@@ -243,7 +244,10 @@ class _Reading:
             found = _CLAUSE.match(typed, place)
             if found is None:
                 rest = typed[place:]
-                hint = nearest(rest.split()[0], _WORDS)
+                word = rest.split()[0]
+                hint = nearest(word, _WORDS)
+                if word in _TIMED:
+                    hint = f"; behind {word!r} comes a time such as 1.5s or 2m"
                 self._tell(typed, f"{_excerpt(rest)} is not understood{hint}")
                 return None
             self._clause(typed, found, clauses)

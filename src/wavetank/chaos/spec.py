@@ -16,13 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from wavetank.chaos.attributes import Attribute, ToxicType, number, read_attributes
+from wavetank.chaos.attributes import (
+    Attribute,
+    ToxicType,
+    number,
+    read_attributes,
+    unknown_names,
+)
 from wavetank.chaos.attributes import opcode as opcode_kind
 from wavetank.chaos.chance import When
 from wavetank.chaos.toxic import Direction, Toxic
 from wavetank.chaos.toxics import TYPES
 from wavetank.dialects.paths import parse_path
-from wavetank.errors import UsageError, nearest
+from wavetank.errors import UsageError
 from wavetank.kinds import choice, integer, text
 
 if TYPE_CHECKING:
@@ -99,11 +105,7 @@ def read_spec(given: Mapping[str, object]) -> ToxicSpec:
     """
     label = str(given.get("name") or given.get("type") or "")
     where = f"toxic {label:.60}".rstrip()
-    problems = [
-        f"{where}: nothing is known of {key!r}{nearest(str(key), _KEYS)}"
-        for key in given
-        if key not in _KEYS
-    ]
+    problems = unknown_names(given, _KEYS, where)
     known = {
         key: value
         for key, value in given.items()

@@ -128,6 +128,7 @@ def _test_client(
     plan = dataclasses.replace(
         asked,
         suites=(CLIENTS,),
+        asked=(),
         source=Source.SERVE,
         serve=command,
     )

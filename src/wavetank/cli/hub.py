@@ -3,10 +3,13 @@
 It refuses to know what the hub does with its configuration.
 """
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 
 from wavetank.cli.parser import Parser
 from wavetank.errors import ExitCode, UsageError, nearest
@@ -80,7 +83,26 @@ def main(argv: list[str]) -> int:
 
 
 def _announce(urls: list[str]) -> None:
-    print(f"wavetank hub ready: {' '.join(urls)}", flush=True)
+    line = f"wavetank hub ready: {' '.join(urls)}\n"
+    try:
+        descriptor = sys.stdout.fileno()
+    except io.UnsupportedOperation:
+        print(line, end="", flush=True)
+        return
+    # A pipe that nobody empties keeps who writes to it, and the hub has to answer.
+    Thread(
+        target=_write, args=(descriptor, line), name="announcement", daemon=True
+    ).start()
+
+
+def _write(descriptor: int, line: str) -> None:
+    """Write past stdout's buffer: what is stuck in there would hold up the end."""
+    # It is a service: it goes on where nobody listens to its announcement.
+    with (
+        contextlib.suppress(OSError),
+        open(descriptor, "wb", buffering=0, closefd=False) as stdout,
+    ):
+        stdout.write(line.encode())
 
 
 # From what was typed to a configuration.

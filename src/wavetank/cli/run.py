@@ -107,6 +107,7 @@ def prove(
         names=names,
         test_files=test_files,
         elsewhere=variables_of_others(),
+        keyword=keyword,
     )
     console = Screen(highlight=False)
     with Progress(console) as progress:

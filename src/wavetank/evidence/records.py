@@ -55,6 +55,7 @@ class RunStarted(_Line, frozen=True, kw_only=True, tag="run_started"):
         target: How the target was given (``embedded hub``, command or URL).
         machine: System, processors, Python: what a reader has to know.
         options: Every option that was not left at its default.
+        again: The command that makes the run again, as words; no secrets.
     """
 
     run: str
@@ -66,6 +67,7 @@ class RunStarted(_Line, frozen=True, kw_only=True, tag="run_started"):
     target: str
     machine: dict[str, str] = {}
     options: dict[str, str] = {}
+    again: list[str] = []
 
 
 class TargetReady(_Line, frozen=True, kw_only=True, tag="target_ready"):

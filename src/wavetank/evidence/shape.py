@@ -358,6 +358,8 @@ class Summary(_Part, frozen=True, kw_only=True):
         cut: Whether the journal has no end.
         machine: Where the run took place.
         options: Every option that was not left at its default.
+        again: The command that makes the run again, as words; empty where nobody
+            has told. Secrets are not in it.
     """
 
     verdict: Verdict
@@ -384,6 +386,7 @@ class Summary(_Part, frozen=True, kw_only=True):
     cut: bool
     machine: dict[str, str]
     options: dict[str, str]
+    again: list[str] = []
 
     @property
     def target_died(self) -> bool:

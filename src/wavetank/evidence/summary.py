@@ -365,6 +365,7 @@ class _Folding:
             cut=cut,
             machine=run.machine,
             options=run.options,
+            again=run.again,
         )
 
     def _problems_of_checks(self) -> list[str]:

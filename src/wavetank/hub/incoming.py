@@ -17,14 +17,17 @@ class Incoming:
     Args:
         within: Seconds from the first frame of a message to its end; None is
             "no limit".
+
+    Attributes:
+        within: As given; infinity is "no limit".
     """
 
     # Most begin and end between two ticks: whoever waits for the first of them
     # sees at its time that it is over, and nobody has to be told before.
-    __slots__ = ("_by", "_held_at", "_look_at", "_within")
+    __slots__ = ("_by", "_held_at", "_look_at", "within")
 
     def __init__(self, within: float | None) -> None:
-        self._within = inf if within is None else within
+        self.within = inf if within is None else within
         self._by = inf
         self._look_at = inf
         self._held_at: float | None = None
@@ -41,7 +44,7 @@ class Incoming:
 
     def began(self, now: float) -> bool:
         """Note that one has begun; tell whether ``due_at`` is another one now."""
-        self._by = now + self._within
+        self._by = now + self.within
         return self._plan()
 
     def ended(self) -> None:

@@ -91,10 +91,9 @@ class TopicLog:
         visible: Seq up to which entries may be seen.
         visible_tag: Chain tag of that entry.
         newest: That entry itself; None once it is not retained any longer, and
-            where the log is resumed and memory has not seen it yet.
+            where memory has not seen it yet, or had to give it up.
         base: The entry that was removed last from all that is retained.
         ring: The newest entries.
-        followers: Subscriptions; some of them may still need what is newest.
     """
 
     __slots__ = (
@@ -109,7 +108,6 @@ class TopicLog:
         "base",
         "bounds",
         "epoch",
-        "followers",
         "head",
         "newest",
         "ring",
@@ -141,7 +139,6 @@ class TopicLog:
         self._deflated: dict[int, DeflatedFrames] = {}
         self._rings = rings
         self._settled = 0
-        self.followers = 0
         # Of the entry before the first in memory: after a restart that is where
         # all clients come back to, and the log is not asked for each of them.
         self._floor_tag = 0
@@ -238,6 +235,13 @@ class TopicLog:
         """Take the newest visible entry back into memory, if that is what it is."""
         if self.newest is None and self.base.seq < entry.seq == self.visible:
             self.newest = entry
+            if self._rings is not None:
+                self._rings.note(self)
+
+    @property
+    def has_newest(self) -> bool:
+        """Whether the newest visible entry is at hand, or is not retained either."""
+        return self.newest is not None or self.base.seq >= self.visible
 
     def forget(self, base: Mark) -> None:
         """Note that everything up to ``base`` is not retained any longer."""
@@ -278,7 +282,7 @@ class TopicLog:
             self._floor_tag = ring.drop().tag
         for deflated in self._deflated.values():
             deflated.drop(ring.first)
-        if not self.followers and self.visible < ring.first:
+        if self.visible < ring.first:
             self.newest = None
 
     def frames(self, after: int, to: int, window: int | None) -> bytes:

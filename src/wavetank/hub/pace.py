@@ -64,6 +64,21 @@ class Pace(Generic[K, V]):
         place.is_latest = True
         place.not_before = self.next_at
 
+    def scatter(self, now: float, wall: float) -> None:
+        """Give everybody in step a place of its own, from where it goes on at once.
+
+        Args:
+            now: Seconds.
+            wall: Seconds since 1970.
+        """
+        level = self.cursors.level
+        in_step = {form: list(each) for form, each in self.cursors.in_step.items()}
+        for form, group in in_step.items():
+            for key in group:
+                place = Place(level, 0, wall, is_live=True)
+                self.fall_behind(key, place, form=form)
+                self.wake(key, now)
+
     def wake(self, key: K, now: float) -> None:
         """Note that somebody with a place of its own takes bytes now.
 

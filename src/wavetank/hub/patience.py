@@ -52,8 +52,8 @@ class Patience:
         """Begin to wait for `auth`; nothing but that ends the waiting."""
         self._first_command_at = now + _or_endless(self._config.limits.first_command)
 
-    def begin(self, now: float) -> None:
-        """Begin with heartbeats: it may do everything now."""
+    def begin(self, now: float) -> Heartbeat:
+        """Begin with heartbeats, and return them: it may do everything now."""
         self._first_command_at = inf
         interval = self._config.ping
         self.heartbeat = Heartbeat(
@@ -61,6 +61,7 @@ class Patience:
             patience=self._config.pong,
             first_at=now + interval * (1 + self._spread) / 2,
         )
+        return self.heartbeat
 
     def await_expiry(self, at: Moment, expires_at: float | None) -> None:
         """Begin to wait for the end of a token, in place of the one before.

@@ -66,15 +66,11 @@ class DescriptorLimits:
             )
         for process in _family(pid):
             try:
-                with contextlib.suppress(psutil.NoSuchProcess):
+                with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
                     process.rlimit(psutil.RLIMIT_NOFILE)
                     _numbers(process)
             except (psutil.AccessDenied, PermissionError):
-                raise NotPermitted(
-                    f"process {process.pid} of the target belongs to another user, so "
-                    "its descriptors cannot be limited; have it run as the user of "
-                    "the lab"
-                ) from None
+                raise _of_another_user(process) from None
 
     def lower(self, pid: int, *, spare: int = 0) -> bool:
         """Let a process and its children open so many more each, and no others.
@@ -85,13 +81,19 @@ class DescriptorLimits:
 
         Returns:
             Whether there was a process to limit.
+
+        Raises:
+            NotPermitted: If one belongs to another user; `restore` what was done.
         """
         family = []
         for _ in range(_LOOKS):
             family = _family(pid)
             for process in family:
-                with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
-                    self._lower(process, spare)
+                try:
+                    with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
+                        self._lower(process, spare)
+                except (psutil.AccessDenied, PermissionError):
+                    raise _of_another_user(process) from None
         return bool(family)
 
     def _lower(self, process: psutil.Process, spare: int) -> None:
@@ -106,7 +108,11 @@ class DescriptorLimits:
         self._lowered[process] = limit
 
     def restore(self) -> None:
-        """Give each process what it had, and its new children too; idempotent."""
+        """Give each process what it had, and its new children too; idempotent.
+
+        Raises:
+            NotPermitted: If one belongs to another user by now; the others have theirs.
+        """
         born = [
             child
             for process in self._own
@@ -117,11 +123,17 @@ class DescriptorLimits:
             with contextlib.suppress(psutil.Error):
                 soft, hard = child.rlimit(psutil.RLIMIT_NOFILE)
                 self._own[child] = self._inherited(child, soft) or (soft, hard)
+        kept: psutil.Process | None = None
         for process, limits in self._own.items():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.rlimit(psutil.RLIMIT_NOFILE, limits)
+            try:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.rlimit(psutil.RLIMIT_NOFILE, limits)
+            except psutil.AccessDenied:
+                kept = process
         self._own.clear()
         self._lowered.clear()
+        if kept is not None:
+            raise _of_another_user(kept)
 
     def _inherited(self, child: psutil.Process, soft: int) -> tuple[int, int] | None:
         """Return what a child would have had of its parent; None if that is no less."""
@@ -136,13 +148,29 @@ class DescriptorLimits:
         return f"<DescriptorLimits of {len(self._own)} processes>"
 
 
+def _of_another_user(process: psutil.Process) -> NotPermitted:
+    return NotPermitted(
+        f"process {process.pid} of the target belongs to another user, so its "
+        "descriptors cannot be limited; have it run as the user of the lab"
+    )
+
+
 def _family(pid: int) -> list[psutil.Process]:
-    """Return a process and all below it; nothing once it has ended."""
+    """Return a process and all below it that run; nothing once it has ended.
+
+    Who has ended and was not waited for has no descriptors, and nobody may look.
+    """
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return [process, *_below(process)]
+        if _runs(process):
+            return [process, *filter(_runs, _below(process))]
     return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _below(process: psutil.Process) -> Iterator[psutil.Process]:

@@ -21,6 +21,7 @@ __all__ = [
     "Links",
     "problems_of",
     "where",
+    "wrong_values",
 ]
 
 Given: TypeAlias = Mapping[str, object]
@@ -78,6 +79,14 @@ FAULTS: Final[Mapping[str, Collection[str]]] = {
 """Kind of fault -> its attributes: what a schedule may name."""
 
 
+_MOST_SPARE: Final = 65_536
+_HOW: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "cut": ("links are cut", ("rst", "fin")),
+    "rolling_restart": ("workers are ended", ("term", "hup")),
+}
+"""Kind of fault -> what it does, and the ways that there are."""
+
+
 def problems_of(what: str, given: Given, links: Links) -> list[str]:
     """Return what is wrong with a fault, in sentences; what toxics mean, they say.
 
@@ -94,9 +103,37 @@ def problems_of(what: str, given: Given, links: Links) -> list[str]:
         for key in given
         if key not in kind.attributes and kind.breaks is not Breaks.FRAMES
     ]
+    problems += wrong_values(what, given)
     if kind.breaks is Breaks.PROCESS and links is not None:
         problems.append(f"{what} is for the target's process, not for links")
     return problems
+
+
+def wrong_values(what: str, given: Given) -> list[str]:
+    """Return what is wrong with the values of attributes; of toxics, they say it.
+
+    Args:
+        what: The kind of fault.
+        given: Its attributes.
+    """
+    spare = given.get("spare", 0)
+    if what == "no_descriptors" and not _is_count(spare):
+        return [
+            "no_descriptors leaves a whole number of them to spare, up to "
+            f"{_MOST_SPARE:,}, not {spare!r}"
+        ]
+    done, ways = _HOW.get(what, ("", ()))
+    how = given.get("how", ways[0] if ways else "")
+    if ways and how not in ways:
+        allowed = " or ".join(f"how={way}" for way in ways)
+        return [f"{done} with {allowed}, not with {how!r}{nearest(str(how), ways)}"]
+    return []
+
+
+def _is_count(value: object) -> bool:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return 0 <= value <= _MOST_SPARE
 
 
 def where(links: Links) -> str:

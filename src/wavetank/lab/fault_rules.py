@@ -7,6 +7,7 @@ import math
 import random
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from wavetank.chaos.rules import (
@@ -20,8 +21,9 @@ from wavetank.chaos.spec import read_spec
 from wavetank.chaos.toxics import TYPES
 from wavetank.errors import UsageError
 from wavetank.evidence import Fault, Schedule
-from wavetank.lab.fault_kinds import FAULTS, KINDS, OF_TOXICS, Breaks
-from wavetank.lab.plan import Plan
+from wavetank.lab.again import command_again
+from wavetank.lab.fault_kinds import FAULTS, KINDS, OF_TOXICS, Breaks, wrong_values
+from wavetank.lab.plan import Plan, Source
 from wavetank.lab.selection import PLAYS_FAULTS
 
 __all__ = [
@@ -62,7 +64,7 @@ def judge_rules(
     *,
     seed: int,
     seconds: float,
-    has_process: bool,
+    target: Source,
     problems: list[str],
 ) -> str:
     """Return a user's rules on one line, without comments, judged before a run.
@@ -72,7 +74,7 @@ def judge_rules(
         place: Where.
         seed: Of the run.
         seconds: How long the schedule will take.
-        has_process: Whether the lab starts the target, and may break its process.
+        target: Where it comes from: that decides what of it may be broken.
         problems: Where mistakes go, one sentence each.
     """
     numbered = list(_numbered(text, place))
@@ -85,7 +87,7 @@ def judge_rules(
     for number, rule in numbered:
         problems += [
             f"{place.name} {place.counts} {number}: {mistake}"
-            for mistake in _mistakes(rule, seed, seconds, has_process=has_process)
+            for mistake in _mistakes(rule, seed, seconds, target=target)
         ]
     if len(problems) == before:
         problems += [
@@ -165,12 +167,18 @@ def without_effect(
 
 def again(plan: Plan, schedule: Schedule) -> str:
     """Return the command that plays a schedule again."""
-    words = ["wavetank", "run", PLAYS_FAULTS, "--seed", str(schedule.seed)]
-    words += ["--test-duration", f"{schedule.seconds:g}s", "--faults", schedule.text]
-    for name in ("serve", "target", "dialect"):
-        if name in plan.options:
-            words += [f"--{name}", plan.options[name]]
-    return shlex.join(words)
+    played = {
+        "test-duration": (f"{schedule.seconds:.15g}s",),
+        "faults": (schedule.text,),
+    }
+    alone = replace(
+        plan,
+        asked=(PLAYS_FAULTS,),
+        keyword="",
+        seed=schedule.seed,
+        typed={**plan.typed, **played},
+    )
+    return shlex.join(command_again(alone))
 
 
 def _numbered(text: str, place: Place) -> Iterator[tuple[int, str]]:
@@ -183,14 +191,14 @@ def _numbered(text: str, place: Place) -> Iterator[tuple[int, str]]:
 
 
 def _mistakes(
-    typed: str, seed: int, seconds: float, *, has_process: bool
+    typed: str, seed: int, seconds: float, *, target: Source
 ) -> Iterator[str]:
     """Yield what is wrong with one rule."""
     rules, problems = rules_and_problems(typed, kinds=FAULTS)
     yield from problems
     for rule in rules:
         for fault in rule.faults:
-            for what in _of_fault(fault, has_process=has_process):
+            for what in _of_fault(fault, target):
                 yield f"{typed!r:.60}: {what}"
         yield from _too_long(typed, seed, seconds)
 
@@ -204,21 +212,25 @@ def _too_long(rules: str, seed: int, seconds: float) -> Iterator[str]:
             yield f"{problem} (--test-duration)"
 
 
-def _of_fault(fault: Fault, *, has_process: bool) -> Iterator[str]:
+def _of_fault(fault: Fault, target: Source) -> Iterator[str]:
     """Yield why a fault cannot be done, or says nothing of the target."""
     kind, given = fault.kind, dict(fault.attributes)
-    if KINDS[kind].breaks is Breaks.PROCESS and not has_process:
+    if KINDS[kind].breaks is Breaks.PROCESS and target is Source.URL:
         yield (
             f"{kind} breaks the target's process, which the lab has not started; give "
             "--serve in place of --target, or leave it out"
+        )
+    if kind == "rolling_restart" and target is Source.EMBEDDED:
+        yield (
+            "rolling_restart ends one worker after the other, and the embedded hub has "
+            "none; give --serve, or take kill or terminate"
         )
     if kind in _FALSIFY:
         yield (
             f"{kind} falsifies what the target has said, as TCP never does, and its "
             "deliveries cannot be accounted for then; break links instead: cut, stall"
         )
-    if kind == "cut" and given.get("how", "rst") not in {"rst", "fin"}:
-        yield f"links are cut with how=rst or how=fin, not with {given['how']!r}"
+    yield from wrong_values(kind, given)
     if kind in TYPES:
         toxic: dict[str, object] = {"type": kind}
         toxic |= {key: given.pop(key) for key in OF_TOXICS if key in given}

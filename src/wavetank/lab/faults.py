@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import dataclasses
 import urllib.parse
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from types import TracebackType
 from typing import Self
 
@@ -37,7 +37,7 @@ from wavetank.lab.fault_kinds import (
 from wavetank.lab.fault_log import FaultLog
 from wavetank.lab.link_faults import LinkFaults
 from wavetank.lab.peers import Peers
-from wavetank.lab.process_faults import BACK_WITHIN, ProcessFaults
+from wavetank.lab.process_faults import ProcessFaults
 from wavetank.lab.target import Target
 from wavetank.lab.target_faults import TargetFaults
 
@@ -133,6 +133,14 @@ class Chaos:
             await self.peers.close()
 
     # Whatever may break, by its kind
+
+    async def lacks(self, kinds: Collection[str]) -> str:
+        """Return why some kinds of faults cannot be done here; "" where they can.
+
+        Args:
+            kinds: Those that will be asked for.
+        """
+        return await self._target_faults.lacks(kinds)
 
     async def begin(
         self, what: str, attributes: Given | None = None, *, links: Links = None
@@ -313,11 +321,12 @@ class Chaos:
         """
         return await self.begin("terminate")
 
-    async def restart(self, *, within: float = BACK_WITHIN) -> float:
+    async def restart(self, *, within: float | None = None) -> float:
         """Start the target again where it was ended; end it first where it was not.
 
         Args:
-            within: Seconds until it has to answer.
+            within: Seconds until it has to answer; None for what it had for its first
+                start, and at least 15.
 
         Returns:
             Seconds until it answered.

@@ -16,7 +16,6 @@ from wavetank.evidence import Record
 from wavetank.lab.faults import Chaos
 from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan, Source
-from wavetank.lab.process_faults import BACK_WITHIN
 from wavetank.lab.target import Target, TargetStart, environment
 
 __all__ = ["Instance", "Instances", "rolling_restart"]
@@ -152,7 +151,7 @@ class Instances:
 
 
 async def rolling_restart(
-    several: Iterable[Chaos], *, within: float = BACK_WITHIN
+    several: Iterable[Chaos], *, within: float | None = None
 ) -> None:
     """Restart targets one after the other: SIGTERM, a new start, the next one.
 
@@ -161,7 +160,8 @@ async def rolling_restart(
 
     Args:
         several: What breaks each of them, in their order.
-        within: Seconds that each has to answer again.
+        within: Seconds that each has to answer again; None for what it had for its
+            first start, and at least 15.
 
     Raises:
         NotBack: If one does not come back; those behind it are left alone.

@@ -38,7 +38,7 @@ REDACTED = "[secret]"
 _FREE: dict[type, tuple[str, ...]] = {
     # Texts that may hold what the user or the target said. All others are ours:
     # a secret that reads like one of them ("1", "core") must not break the journal.
-    RunStarted: ("target", "options"),
+    RunStarted: ("target", "options", "again"),
     TargetReady: ("url", "tls_url"),
     TargetEnded: ("output", "reason"),
     CheckFinished: ("findings",),

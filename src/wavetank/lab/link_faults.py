@@ -9,7 +9,7 @@ from typing import Final
 from wavetank.chaos import Direction, Proxy, ToxicSpec, read_spec
 from wavetank.errors import UsageError
 from wavetank.evidence import Attribute
-from wavetank.lab.fault_kinds import OF_TOXICS, Given, Heals, Links, where
+from wavetank.lab.fault_kinds import OF_TOXICS, Given, Heals, Links, where, wrong_values
 from wavetank.lab.fault_log import FaultLog
 from wavetank.lab.reach import Reach
 
@@ -66,9 +66,9 @@ class LinkFaults:
         Raises:
             UsageError: If it is in no way that there is.
         """
+        if problems := wrong_values("cut", given):
+            raise UsageError(problems)
         how = str(given.get("how", "rst"))
-        if how not in {"rst", "fin"}:
-            raise UsageError(f"links are cut with rst or fin, not with {how!r}")
         # Noted before it is done: who is cut may notice at once.
         name = self._log.begin("cut", where(links), attributes={"how": how})
         if not (count := self._proxy.cut(how, links=links)):

@@ -75,6 +75,9 @@ class Plan:
         excuses: Known failures by check.
         notes: What the reader of the report has to know.
         options: Options that were not left at their default, for the report.
+        asked: Suites and checks as they were named.
+        keyword: Of checks, as pytest's ``-k`` has it.
+        typed: Values of the options with which the run is made again; no secrets.
         secrets: Texts that must never be written down.
     """
 
@@ -111,6 +114,9 @@ class Plan:
     excuses: Mapping[str, Excuse] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    keyword: str = ""
+    typed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
     @property

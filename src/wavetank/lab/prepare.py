@@ -8,16 +8,19 @@ import datetime
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wavetank.clock import SystemClock
 from wavetank.errors import UsageError
 from wavetank.evidence import Record
+from wavetank.lab.again import values_of
 from wavetank.lab.catalogue import catalogue
 from wavetank.lab.folder import make_folder
 from wavetank.lab.options import OPTIONS
-from wavetank.lab.plan import Plan, make_plan
+from wavetank.lab.plan import Plan, Source, make_plan
 from wavetank.lab.run import Run
+from wavetank.lab.selection import name_of
 from wavetank.net import client_context
 from wavetank.settings import Settings, parse_dotenv, read_toml, resolve
 
@@ -33,6 +36,7 @@ def prepare(
     names: Sequence[str],
     test_files: Sequence[str] = (),
     elsewhere: Collection[str] = (),
+    keyword: str = "",
 ) -> tuple[Plan, Settings]:
     """Read settings file, .env file and environment, and make the plan.
 
@@ -41,6 +45,7 @@ def prepare(
         names: Suites or checks that were named; empty for all.
         test_files: Files of the catalogue that were named.
         elsewhere: Names of options that belong to other commands.
+        keyword: Of checks, as pytest's ``-k`` has it.
 
     Raises:
         UsageError: With every mistake at once.
@@ -84,7 +89,9 @@ def prepare(
         today=datetime.datetime.now(tz=datetime.UTC).astimezone().date(),
         problems=problems,
     )
-    return plan, settings
+    asked = (*names, *map(name_of, test_files)) or plan.suites
+    typed = values_of(settings, plan)
+    return replace(plan, asked=asked, keyword=keyword, typed=typed), settings
 
 
 def open_run(
@@ -119,7 +126,10 @@ def _faults(settings: Settings, seed: int, problems: list[str]) -> str:
     place = Place(source)
     if text.startswith("@"):
         place = Place(text[1:], "line")
-        read = _read(place.name, "--faults", problems)
+        if not place.name:
+            problems.append(f"{source}: a file's name stands behind the @")
+            return ""
+        read = _read(place.name, source, problems)
         if read is None:
             return ""
         text = read
@@ -128,9 +138,15 @@ def _faults(settings: Settings, seed: int, problems: list[str]) -> str:
         place,
         seed=seed,
         seconds=settings["test_duration"],
-        has_process=not settings["target"],
+        target=_source(settings),
         problems=problems,
     )
+
+
+def _source(settings: Settings) -> Source:
+    if settings["target"]:
+        return Source.URL
+    return Source.SERVE if settings["serve"] else Source.EMBEDDED
 
 
 def _unread(settings: Settings) -> Iterator[str]:
@@ -187,4 +203,6 @@ def _read(name: str, flag: str, problems: list[str]) -> str | None:
         problems.append(f"{flag} {name}: not a text file in UTF-8")
     except OSError as error:
         problems.append(f"{flag} {name}: {error.strerror}")
+    except ValueError:  # a NUL, which TOML can write
+        problems.append(f"{flag} {name!r}: no file has such a name")
     return None

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import psutil
 
 from wavetank.errors import TargetError
+from wavetank.lab.guard import GUARD
 
 __all__ = ["TargetProcess"]
 
@@ -67,6 +68,7 @@ class TargetProcess:
                 f"cannot start `{shlex.join(self.command)}`: {why}; "
                 "is the program installed and its name spelled right?"
             ) from None
+        GUARD.watch(self.pid)
         self._reader = threading.Thread(
             target=self._read, args=(self._process,), daemon=True, name="target output"
         )
@@ -204,6 +206,7 @@ class TargetProcess:
         self._family.clear()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_GONE_WITHIN)
+            GUARD.forget(process.pid)
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Read the output until its end, in bounded lines."""

@@ -23,7 +23,7 @@ from wavetank.net import open_peer
 __all__ = ["BACK_WITHIN", "EndedByItself", "NotBack", "ProcessFaults"]
 
 BACK_WITHIN = 15.0
-"""Seconds that a target has to answer again once it was started."""
+"""Seconds that a target has to answer again once it was started, unless it had more."""
 
 _GRACE = 10.0
 _STEP = 0.05
@@ -113,11 +113,12 @@ class ProcessFaults:
         await asyncio.to_thread(self.process.stop, grace=grace)
         return self.process.status
 
-    async def restart(self, *, within: float = BACK_WITHIN) -> float:
+    async def restart(self, *, within: float | None = None) -> float:
         """Start it again, by the same command and on the same port.
 
         Args:
-            within: Seconds until it has to answer an opening handshake.
+            within: Seconds until it has to answer an opening handshake; None for what
+                it had for its first start, and at least `BACK_WITHIN`.
 
         Returns:
             Seconds that this took.
@@ -132,7 +133,7 @@ class ProcessFaults:
             self.process.start()
         except TargetError as error:
             raise NotBack(f"the target does not start again: {error}") from None
-        took = await self._until_answered(began, within)
+        took = await self._until_answered(began, self._time_for(within))
         self._note_ready(took)
         return took
 
@@ -154,13 +155,20 @@ class ProcessFaults:
             return time.monotonic() - began
         raise NotBack(f"the target was not back within {within:g} s: {why}")
 
-    async def workers(self) -> list[psutil.Process]:
+    async def workers(self, *, within: float = 0.0) -> list[psutil.Process]:
         """Return its workers, oldest first.
+
+        Args:
+            within: Seconds in which they may still start.
 
         Raises:
             LocalError: If it has none.
         """
+        ends = time.monotonic() + within
         workers = await self._workers()
+        while not workers and time.monotonic() < ends:
+            await asyncio.sleep(_STEP)
+            workers = await self._workers()
         if not workers:
             raise LocalError(
                 "rolling_restart is for a target whose workers accept connections, "
@@ -174,7 +182,7 @@ class ProcessFaults:
         workers: Sequence[psutil.Process],
         number: signal.Signals,
         *,
-        within: float = BACK_WITHIN,
+        within: float | None = None,
     ) -> None:
         """Have each of its workers replaced, one after the other.
 
@@ -184,16 +192,24 @@ class ProcessFaults:
         Args:
             workers: All of them.
             number: The signal that ends one; its parent has to start another.
-            within: Seconds that a worker may take to be replaced.
+            within: Seconds that a worker may take to be replaced; None as in `restart`.
 
         Raises:
             NotBack: If one is not replaced by then, or all end for it.
+            LocalError: If one belongs to another user.
         """
         gone: set[psutil.Process] = set()
+        within = self._time_for(within)
         for worker in workers:
             gone.add(worker)
-            with contextlib.suppress(psutil.NoSuchProcess):
-                worker.send_signal(number)
+            try:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.send_signal(number)
+            except psutil.AccessDenied:
+                raise LocalError(
+                    f"worker {worker.pid} of the target belongs to another user, so it "
+                    "cannot be ended; have it run as the user of the lab"
+                ) from None
             began = time.monotonic()
             while len(set(await self._workers()) - gone) < len(workers):
                 if self._is_to_end():
@@ -206,6 +222,12 @@ class ProcessFaults:
                 await asyncio.sleep(_STEP)
             await self._until_answered(began, within)
 
+    def _time_for(self, within: float | None) -> float:
+        """Return the seconds that the target has, where nobody says so."""
+        if within is None:
+            return max(BACK_WITHIN, self._target.ready_within)
+        return within
+
     def _is_to_end(self) -> bool:
         """Tell whether nobody is to be replaced any more."""
         return INTERRUPTION.happened or self.process.ended_by_lab
@@ -213,6 +235,9 @@ class ProcessFaults:
     async def _workers(self) -> list[psutil.Process]:
         # psutil looks at every process of the machine for the children.
         pid, port = self.process.pid, _port_of(self._target.url)
+        if not self.process.is_alive:
+            # That number may be somebody else's by now.
+            return []
         return await asyncio.to_thread(workers_of, pid, port)
 
     async def _greet(self) -> None:

@@ -26,6 +26,7 @@ from wavetank.evidence import (
     TargetReady,
     Verdict,
 )
+from wavetank.lab.again import command_again
 from wavetank.lab.auditing import Ledger
 from wavetank.lab.coverage import coverage_environment, coverage_report
 from wavetank.lab.interruption import INTERRUPTION
@@ -136,6 +137,7 @@ class Run:
                 target=plan.given,
                 machine=_machine(),
                 options=dict(plan.options),
+                again=command_again(plan) if plan.asked else [],
             )
         )
         for text in plan.notes:

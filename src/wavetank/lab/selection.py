@@ -15,6 +15,7 @@ __all__ = [
     "PLAYS_FAULTS",
     "indispensable",
     "name_of",
+    "plays_faults",
     "select",
     "switched_on",
     "unasked",
@@ -138,6 +139,17 @@ def unasked(
     return tuple(suite for suite in suites if suite not in left_out)
 
 
+def plays_faults(suites: Collection[str], checks: Collection[str]) -> bool:
+    """Tell whether the check is chosen that plays a user's faults.
+
+    Args:
+        suites: Suites that were chosen.
+        checks: Single checks that were chosen; empty for all of the suites.
+    """
+    is_chosen = PLAYS_FAULTS.partition(".")[0] in suites
+    return is_chosen and (not checks or PLAYS_FAULTS in checks)
+
+
 def indispensable(
     settings: Settings,
     suites: Collection[str],
@@ -155,8 +167,7 @@ def indispensable(
     # In a file or a variable it waits for the runs that it is for.
     if not settings.source("faults").startswith("--"):
         return frozenset()
-    is_chosen = PLAYS_FAULTS.partition(".")[0] in suites
-    if not is_chosen or (checks and PLAYS_FAULTS not in checks):
+    if not plays_faults(suites, checks):
         problems.append(
             f"--faults: only {PLAYS_FAULTS} plays them, and it is not among the checks "
             "of this run; name it, or leave --faults out"

@@ -5,36 +5,30 @@ It refuses to know checks and reports.
 
 import asyncio
 import contextlib
-import json
 import os
-import secrets
 import shlex
 import ssl
 import sys
 import time
 import urllib.parse
-from asyncio import FIRST_COMPLETED
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from wavetank.dialects import (
     Bare,
     Capability,
     Dialect,
-    Echo,
-    recognise,
 )
 from wavetank.errors import RemoteError, TargetError, UsageError
 from wavetank.lab.check import BROADCAST, PROCESS, ROUND_TRIP, TLS
 from wavetank.lab.interruption import INTERRUPTION
 from wavetank.lab.plan import Plan, Source
 from wavetank.lab.process import TargetProcess
+from wavetank.lab.recognition import recognised
 from wavetank.net import (
     HandshakeRefused,
     NotReached,
-    Peer,
     RudePeer,
     ThrowAwayAuthority,
     TlsFailed,
@@ -50,9 +44,6 @@ from wavetank.net import (
 __all__ = ["Target", "TargetStart"]
 
 _PROBE_WITHIN = 1.0
-_HEAR_WITHIN = 0.4
-_WAKES_WITHIN = 5.0
-"""Seconds that a target may stand still while it is asked how it speaks."""
 _STEP = 0.05
 
 
@@ -72,6 +63,7 @@ class Target:
         insecure: Whether any certificate will do.
         process: Its process, where the lab started it.
         took: Seconds from start to readiness.
+        ready_within: Seconds that the user lets it take for that.
     """
 
     url: str
@@ -85,6 +77,7 @@ class Target:
     insecure: bool = False
     process: TargetProcess | None = None
     took: float = 0.0
+    ready_within: float = 0.0
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -161,6 +154,7 @@ class TargetStart:
         draft.url, draft.dialect = url, dialect
         draft.subprotocols = self.plan.subprotocols or dialect.endpoint.subprotocols
         draft.took = time.monotonic() - started
+        draft.ready_within = self.plan.ready_timeout
         if draft.tls_url:
             draft.tls_url = _with_path(draft.tls_url, urllib.parse.urlsplit(url).path)
         return draft
@@ -323,7 +317,7 @@ class TargetStart:
             open_timeout=min(_PROBE_WITHIN * 2, plan.ready_timeout),
         )
         try:
-            return plan.dialect or await _recognised(peer)
+            return plan.dialect or await recognised(peer)
         finally:
             with contextlib.suppress(RemoteError, TimeoutError):
                 await peer.close(timeout=_PROBE_WITHIN)
@@ -347,56 +341,6 @@ async def _reach(draft: Target) -> None:
         url, tls=draft.context_for(url), timeout=_PROBE_WITHIN
     )
     await rude.close()
-
-
-async def _recognised(peer: Peer) -> Dialect:
-    """Guess the dialect: a welcome that we know, an echo, or bare.
-
-    Who says something unasked is taken for no echo, even if it echoes: what it
-    says by itself could not be told from an echo that went wrong.
-    """
-    first = await _next(peer, _HEAR_WITHIN)
-    if first is None:
-        probe = json.dumps({"wavetank": f"probe-{secrets.token_hex(8)}"})
-        with contextlib.suppress(RemoteError, TimeoutError):
-            first = await _answer(peer, probe)
-        if first == probe:
-            return Echo()
-    heard = [] if first is None else [first]
-    return recognise(heard, peer.subprotocol) or Bare()
-
-
-async def _answer(peer: Peer, probe: str) -> str | bytes | None:
-    """Send a text, and return what comes next; None where nothing does.
-
-    Silence counts only behind a pong, and up to another one: a target that stands
-    still, or that this machine keeps from running, has nothing to say either.
-    """
-    await peer.send(probe)
-    steps: list[asyncio.Task[Any]] = []
-    try:
-        hearing = asyncio.create_task(peer.receive(3 * _WAKES_WITHIN))
-        steps.append(hearing)
-        for within in (_PROBE_WITHIN, _HEAR_WITHIN):
-            pinging = asyncio.create_task(peer.ping(_WAKES_WITHIN))
-            steps.append(pinging)
-            await asyncio.wait((hearing, pinging), return_when=FIRST_COMPLETED)
-            await asyncio.wait((hearing,), timeout=within)
-            if hearing.done():
-                return hearing.result()
-        return None
-    finally:
-        for step in steps:
-            step.cancel()
-        await asyncio.gather(*steps, return_exceptions=True)
-
-
-async def _next(peer: Peer, within: float) -> str | bytes | None:
-    """Return the next message, None where none came."""
-    try:
-        return await peer.receive(within)
-    except (TimeoutError, RemoteError):
-        return None
 
 
 def _with_path(url: str, path: str) -> str:

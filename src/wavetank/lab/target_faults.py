@@ -5,9 +5,9 @@ It refuses to know the links, and how a process is killed, stopped or started ag
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from wavetank.errors import UsageError
+from wavetank.errors import LocalError
 from wavetank.evidence import Attribute
 from wavetank.lab.descriptors import DescriptorLimits
 from wavetank.lab.fault_kinds import Given, Heals
@@ -17,6 +17,8 @@ from wavetank.lab.process_faults import ProcessFaults
 
 __all__ = ["TargetFaults"]
 
+_WORKERS_WITHIN = 5.0
+"""Seconds that workers may start later than their parent answers."""
 _ENDS = {"term": signal.SIGTERM, "hup": signal.SIGHUP}
 """How a worker of a rolling restart is ended -> by which signal."""
 
@@ -51,12 +53,27 @@ class TargetFaults:
         """Whether the process was ended, and is not to be back yet."""
         return bool(self._down)
 
+    async def lacks(self, kinds: Collection[str]) -> str:
+        """Return why kinds of faults cannot be done to the process; "" if they can.
+
+        Args:
+            kinds: Those that will be asked for; others than ours say nothing.
+        """
+        try:
+            if "rolling_restart" in kinds:
+                await self._process.workers(within=_WORKERS_WITHIN)
+            if "no_descriptors" in kinds:
+                self._limits.check(self._process.process.pid)
+        except LocalError as error:
+            return str(error)
+        return ""
+
     async def begin(self, what: str, given: Given) -> str:
         """Begin a fault; return its name.
 
         Args:
             what: Its kind.
-            given: How bad it is.
+            given: How bad it is; `fault_kinds.problems_of` has found nothing in it.
 
         Raises:
             LocalError: If the process is not the lab's.
@@ -64,11 +81,11 @@ class TargetFaults:
         """
         return await self._kinds[what](given)
 
-    async def restart(self, *, within: float) -> tuple[float, list[str]]:
+    async def restart(self, *, within: float | None) -> tuple[float, list[str]]:
         """Start the process again.
 
         Args:
-            within: Seconds until it has to answer.
+            within: Seconds until it has to answer; None for what it usually has.
 
         Returns:
             Seconds that this took, and the faults that are over by it.
@@ -124,12 +141,12 @@ class TargetFaults:
 
     async def _begin_no_descriptors(self, given: Given) -> str:
         spare = given.get("spare", 0)
-        if not isinstance(spare, int) or isinstance(spare, bool) or spare < 0:
-            raise UsageError(
-                f"no_descriptors leaves a whole number of them to spare, not {spare!r}"
-            )
-        pid = self._process.process.pid
-        self._limits.check(pid)
+        assert isinstance(spare, int)  # `fault_kinds.wrong_values` says so
+        process = self._process.process
+        # Whose process has ended, that number may be somebody else's.
+        pid = process.pid if process.is_alive else 0
+        if pid:
+            self._limits.check(pid)
         name = self._note("no_descriptors", spare=spare)
         self._limited.add(name)
 
@@ -139,17 +156,19 @@ class TargetFaults:
                 self._limits.restore()
 
         self._heals[name] = give_back
-        if not self._limits.lower(pid, spare=spare):
+        if not pid or not self._limits.lower(pid, spare=spare):
             self._log.miss(name)
         return name
 
     async def _begin_rolling_restart(self, given: Given) -> str:
         how = str(given.get("how", "term"))
-        if how not in _ENDS:
-            raise UsageError(
-                f"workers are ended with {' or '.join(_ENDS)}, not with {how!r}"
-            )
         self._process.check()
+        if not self._process.process.is_alive:
+            # Ended by another fault that is on: there is nobody to be restarted.
+            name = self._note("rolling_restart", how=how, workers=0)
+            self._heals[name] = lambda: None
+            self._log.miss(name)
+            return name
         workers = await self._process.workers()
         name = self._note("rolling_restart", how=how, workers=len(workers))
         rolling = asyncio.create_task(

@@ -47,6 +47,7 @@ _MS_NOSUID_NODEV = 0x6
 _MS_REC_PRIVATE = 0x4000 | 0x4_0000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TICK = 0.05
 """Seconds from one look at who has ended, and at how full the disk is, to the next."""
 _PAGE = 4096
@@ -69,6 +70,7 @@ def isolate(room: Path, size: int) -> None:
     Raises:
         Refusal: If this machine does not permit it.
     """
+    _must_see_its_processes()
     user, group = os.geteuid(), os.getegid()
     if user != 0 or not _may(_unshare, _CLONE_NEWNET | _CLONE_NEWNS):
         kinds = _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWNS
@@ -82,13 +84,30 @@ def isolate(room: Path, size: int) -> None:
     _step("a network interface", functools.partial(set_link, up=True))
 
 
+def _must_see_its_processes(proc: Path = Path("/proc")) -> None:
+    """Refuse where this process could not find those that it has to end.
+
+    Those of another process namespace have the same numbers as ours, and are others.
+    """
+    try:
+        is_ours = os.readlink(proc / "self") == str(os.getpid())
+    except OSError:
+        is_ours = False
+    if not is_ours:
+        raise Refusal(
+            "there is no /proc of the processes here, so a target in namespaces of its "
+            "own could not be ended; mount one (mount -t proc proc /proc)"
+        )
+
+
 def _step(what: str, do: Callable[..., None], *args: object) -> None:
     try:
         do(*args)
     except OSError as error:
-        raise Refusal(
-            f"this user may not have {what} here: {error.strerror}"
-        ) from error
+        why = error.strerror
+        if error.errno == errno.ENOSPC:
+            why = "there are as many as the sysctl settings user.max_* permit"
+        raise Refusal(f"this user may not have {what} here: {why}") from error
 
 
 def _may(do: Callable[..., None], *args: object) -> bool:
@@ -178,6 +197,10 @@ def children_of(pid: int, *, proc: Path = Path("/proc")) -> Iterator[int]:
             yield int(entry.name)
 
 
+def _leave(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def _wait(options: int) -> tuple[int, int] | None:
     """Return which child has ended, and how; None where there is none."""
     try:
@@ -204,24 +227,32 @@ class Warden:
         self._command = list(command)
         self._target: subprocess.Popen[bytes] | None = None
         self._filler: int | None = None
+        self._made: socket.socket | None = None
         self._does: dict[str, Callable[[dict[str, object]], Answer]] = {
             "start": self._start,
             "status": self._tell,
             "signal": self._signal,
             "kill": self._kill,
-            "socket": lambda _: {},
+            "socket": self._make,
             "link": self._link,
             "fill": self._fill,
             "free": self._free,
         }
 
     def run(self) -> None:
-        """Answer until nobody asks any more; then end everything."""
+        """Answer until nobody asks any more, or a signal comes; then end everything."""
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         try:
+            for number in _SIGNALS:
+                # What is ignored, as under nohup, is so for the target, too.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, _leave)
             while self._answer_next():
                 pass
         finally:
+            # A second one does not keep it from that.
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             self._end_all()
 
     def _answer_next(self) -> bool:
@@ -245,13 +276,13 @@ class Warden:
             answer = self._does[str(asked["do"])](asked)
         except OSError as error:
             answer = {"errno": error.errno, "why": error.strerror or str(error)}
-        message = [json.dumps(answer).encode()]
-        if asked["do"] == "socket":
-            # Where it is made decides which network it belongs to, for good.
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as made:
-                socket.send_fds(self._control, message, [made.fileno()])
-        else:
-            socket.send_fds(self._control, message, [])
+        handed = [self._made.fileno()] if self._made is not None else []
+        try:
+            socket.send_fds(self._control, [json.dumps(answer).encode()], handed)
+        finally:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
 
     # The target
 
@@ -304,6 +335,11 @@ class Warden:
             self._target.returncode = os.waitstatus_to_exitcode(status)
 
     # The network
+
+    def _make(self, asked: dict[str, object]) -> Answer:
+        # Where it is made decides which network it belongs to, for good.
+        self._made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        return {}
 
     def _link(self, asked: dict[str, object]) -> Answer:
         set_link(up=bool(asked["up"]))

@@ -17,7 +17,7 @@ _FATES = {
     Loser.SENDER: Fate.TARGET,
     Loser.PROXY: Fate.PROXY,
     Loser.READER: Fate.CLIENT,
-    Loser.UNKNOWN: Fate.UNKNOWN,
+    Loser.UNKNOWN: Fate.CUT,
 }
 
 Reading = tuple[int, str, bool]

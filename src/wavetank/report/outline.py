@@ -353,10 +353,11 @@ def _texts(heading: str, texts: list[str]) -> Iterator[Block]:
 
 def _again(summary: Summary, folder: str) -> Iterator[Block]:
     yield Heading("Make it again")
+    more = "secrets are not in it" if summary.again else "add the options above"
     yield Paragraph(
         "This report is a pure function of journal.ndjson; the first command makes "
         "it again, here or elsewhere. The second makes the run again, with the same "
-        "dice; add the options above."
+        f"dice; {more}."
     )
     yield Excerpt((f"wavetank report {shlex.quote(folder)}", _command(summary)))
 
@@ -369,5 +370,7 @@ def _command(summary: Summary) -> str:
         groups += [name.partition(".")[2] for name in summary.not_run]
         client = shlex.quote(summary.target.given)
         return " ".join(["wavetank conform --client", client, *groups])
+    if summary.again:
+        return shlex.join(summary.again)
     suites = "".join(f" {suite}" for suite in summary.asked)
     return f"wavetank run{suites} --seed {summary.seed}"

@@ -275,6 +275,26 @@ async def test_who_does_not_wait_for_a_refusal_is_not_understood() -> None:
         await client.gone()
 
 
+async def test_an_answer_that_is_not_whole_yet_overtakes_none_before_it() -> None:
+    """Its beginning, which a splitter had kept, was sent before the refusal once."""
+    refusal = b"HTTP/1.1 401 No\r\nContent-Length: 5\r\n\r\nhello"
+    async with (
+        Target() as target,
+        Proxy(("127.0.0.1", target.port)) as proxy,
+    ):
+        proxy.add({"type": "drop"})
+        client = await dial(proxy.port)
+        server = await target.guest()
+        client.send(REQUEST + REQUEST)
+        await server.reads(REQUEST + REQUEST)
+        server.send(refusal + RESPONSE[:30])
+        await client.reads(refusal + RESPONSE[:30])
+        server.send(RESPONSE[30:])
+        await client.reads(RESPONSE[30:])
+        client.transport.abort()
+        await client.gone()
+
+
 async def test_a_reset_in_the_middle_of_a_frame_is_a_reset() -> None:
     """The half that had come goes on before it, though a toxic waited for the rest."""
     async with (

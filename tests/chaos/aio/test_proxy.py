@@ -270,7 +270,7 @@ async def test_a_partition_holds_both_directions_and_gives_all_of_it_back() -> N
     ):
         async with proxy.partition():
             proxy.stall()
-            assert proxy.is_partitioned
+            assert len(proxy.toxics) == 2
             client.send(b"up")
             server.send(b"down")
             late = await dial(proxy.port)
@@ -284,7 +284,7 @@ async def test_a_partition_holds_both_directions_and_gives_all_of_it_back() -> N
             assert len(target.wires) == 1
             assert client.data == server.data == b""
         proxy.heal()
-        assert not proxy.is_partitioned
+        assert not proxy.toxics
         await server.reads(b"up")
         await client.reads(b"down")
         await (await target.guest(2)).reads(b"late")
@@ -494,6 +494,19 @@ async def test_a_toxic_that_is_taken_out_tells_what_it_has_done() -> None:
         assert proxy.remove("slow")["hurt"] >= 1
 
 
+async def test_a_toxic_that_has_done_nothing_has_counts_all_the_same() -> None:
+    """Who asks whether it has hurt anything is told 0, before and behind all links."""
+    nothing = {"seen": 0, "chosen": 0, "hurt": 0, "unread": 0}
+    async with Target() as target, Proxy(to(target)) as proxy:
+        proxy.add({"type": "noop", "name": "idle"})
+        assert proxy.toxic_statistics() == {"idle": nothing}
+        async with joined(proxy, target) as (_, server):
+            server.transport.abort()
+        await settled(lambda: not proxy.links)
+        done = proxy.toxic_statistics()["idle"]
+        assert dict(done) == nothing | {"seen": done["seen"], "chosen": done["seen"]}
+
+
 async def test_there_is_no_end_of_toxics(monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition always finds room."""
     monkeypatch.setattr(proxy_module, "MOST_TOXICS", 1)
@@ -502,7 +515,7 @@ async def test_there_is_no_end_of_toxics(monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(TooMany, match="toxic noop_downstream: a proxy has 1 "):
             proxy.add({"type": "noop"})
         proxy.stall()
-        assert proxy.is_partitioned
+        assert len(proxy.toxics) == 3
 
 
 async def test_who_is_too_many_is_let_go_at_once(

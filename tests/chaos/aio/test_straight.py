@@ -5,7 +5,7 @@ from typing import cast
 
 from wavetank.chaos.aio.straight import straight_way
 from wavetank.chaos.framing import Splitter
-from wavetank.chaos.toxic import Direction
+from wavetank.chaos.toxic import Direction, Frame
 
 from .wires import REQUEST, frame
 
@@ -39,7 +39,6 @@ def test_borders_of_frames_are_followed_on_the_way() -> None:
     sent = frame(b"one") + frame(b"two")
     go(sent[:-1])
     assert to.data == sent[:-1]
-    assert not splitter.at_border
     go(sent[-1:])
-    assert splitter.at_border
     assert splitter.frames == 2
+    assert splitter.feed(frame(b"three")) == [Frame(frame(b"three"), 2)]

@@ -1,121 +1,138 @@
 """The echo: each message comes back as it was sent."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from wavetank.clock import VirtualClock
+from wavetank.hub.access import Claims
 from wavetank.hub.aio.echo import Echo
+from wavetank.hub.aio.node import Node
 from wavetank.hub.effects import Moment
-from wavetank.hub.heartbeat import Heartbeat
-from wavetank.wire import FrameReader, Message, Opcode
+from wavetank.wire import Message, Opcode
+
+pytestmark = pytest.mark.anyio
 
 AT = Moment(0.0, 0.0)
 
-
-class FakeLink:
-    """A connection that remembers what was asked of it."""
-
-    try_write = None
-
-    def __init__(self) -> None:
-        self.writes: list[bytes] = []
-        self.calls: list[object] = []
-
-    def write(self, data: bytes) -> None:
-        """Remember it."""
-        self.writes.append(data)
-
-    def close(self, code: int, reason: str) -> None:
-        """Remember it."""
-        self.calls.append((code, reason))
-
-    def hold(self) -> None:
-        """Remember it."""
-        self.calls.append("hold")
-
-    def release(self) -> None:
-        """Remember it."""
-        self.calls.append("release")
+MakeNode = Callable[..., Node]
 
 
-def make() -> tuple[Echo, FakeLink, VirtualClock]:
-    """Return an echo that pings at second 10."""
-    link, clock = FakeLink(), VirtualClock()
-    heartbeat = Heartbeat(interval=20.0, patience=15.0, first_at=10.0)
-    return Echo(link, clock, heartbeat), link, clock
-
-
-def frames(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the frames in some bytes."""
-    reader = FrameReader(expect_mask=False, max_payload=None)
-    return [(frame.opcode, frame.payload) for frame in reader.feed(data)]
-
-
-def test_echo_sends_text_as_text_and_binary_as_binary() -> None:
+async def test_echo_sends_text_as_text_and_binary_as_binary(
+    make_node: MakeNode, link: Any
+) -> None:
     """Several messages of one read come back in one write."""
-    echo, link, _ = make()
+    echo = Echo(make_node(), link, None)
     echo.receive(Message(Opcode.TEXT, b"hi"), AT)
     echo.receive(Message(Opcode.BINARY, b"\x00"), AT)
     assert link.writes == []
     echo.settle()
     echo.settle()
-    (data,) = link.writes
-    assert frames(data) == [(Opcode.TEXT, b"hi"), (Opcode.BINARY, b"\x00")]
+    assert len(link.writes) == 1
+    assert link.frames() == [(Opcode.TEXT, b"hi"), (Opcode.BINARY, b"\x00")]
 
 
-def test_echo_does_not_gather_without_bound() -> None:
+async def test_echo_does_not_gather_without_bound(
+    make_node: MakeNode, link: Any
+) -> None:
     """Beyond 64 KiB it writes at once."""
-    echo, link, _ = make()
+    echo = Echo(make_node(), link, None)
     echo.receive(Message(Opcode.BINARY, bytes(70_000)), AT)
     assert len(link.writes) == 1
 
 
-def test_echo_reads_nothing_while_nothing_can_be_sent_back() -> None:
+async def test_echo_reads_nothing_while_nothing_can_be_sent_back(
+    make_node: MakeNode, link: Any, clock: VirtualClock
+) -> None:
     """So a peer that does not read costs no memory."""
-    echo, link, _ = make()
+    echo = Echo(make_node(ping=20.0), link, None)
+    clock.advance(5.0)
     echo.paused()
     echo.resumed()
     assert link.calls == ["hold", "release"]
-    assert echo.due_at == 20.0
+    assert echo.due_at == 25.0
 
 
-def test_echo_pings_and_ends_without_a_pong() -> None:
+async def test_echo_pings_and_ends_without_a_pong(
+    make_node: MakeNode, link: Any, clock: VirtualClock
+) -> None:
     """4110, like the hub."""
-    echo, link, clock = make()
+    echo = Echo(make_node(ping=20.0, pong=15.0), link, None)
     clock.advance(9.0)
     echo.tick()
     assert link.writes == []
-    clock.advance(1.0)
+    clock.advance(11.0)
     echo.tick()
-    assert frames(link.writes[0]) == [(Opcode.PING, b"1")]
+    assert link.frames() == [(Opcode.PING, b"1")]
     clock.advance(15.0)
     echo.tick()
     assert link.calls == [(4110, "no pong")]
 
 
-def test_echo_is_content_with_a_pong() -> None:
+async def test_echo_is_content_with_a_pong(
+    make_node: MakeNode, link: Any, clock: VirtualClock
+) -> None:
     """It goes on, and pings again."""
-    echo, link, clock = make()
-    clock.advance(10.0)
+    echo = Echo(make_node(ping=20.0, pong=15.0), link, None)
+    clock.advance(20.0)
     echo.tick()
     echo.hear_pong(b"1")
     clock.advance(20.0)
     echo.tick()
     assert link.calls == []
-    assert frames(link.writes[1]) == [(Opcode.PING, b"2")]
+    assert link.frames() == [(Opcode.PING, b"1"), (Opcode.PING, b"2")]
 
 
-def test_echo_with_a_pong_on_its_way_sends_no_second_ping() -> None:
+async def test_echo_with_a_pong_on_its_way_sends_no_second_ping(
+    make_node: MakeNode, link: Any, clock: VirtualClock
+) -> None:
     """One at a time."""
-    link, clock = FakeLink(), VirtualClock()
-    heartbeat = Heartbeat(interval=5.0, patience=60.0, first_at=0.0)
-    echo = Echo(link, clock, heartbeat)
-    echo.tick()
-    clock.advance(5.0)
-    echo.tick()
+    echo = Echo(make_node(ping=5.0, pong=60.0), link, None)
+    for _ in range(2):
+        clock.advance(5.0)
+        echo.tick()
     assert len(link.writes) == 1
 
 
-def test_echo_goes_away_with_1001() -> None:
+async def test_echo_ends_with_its_token(
+    make_node: MakeNode, link: Any, clock: VirtualClock
+) -> None:
+    """4201, like the hub; nobody can bring a newer one here."""
+    claims = Claims(user="ann", expires_at=clock.wall() + 7.0)
+    echo = Echo(make_node(tokens=("t",)), link, claims)
+    assert echo.due_at == clock.now() + 7.0
+    clock.advance(6.0)
+    echo.tick()
+    assert link.calls == []
+    clock.advance(1.0)
+    echo.tick()
+    assert link.calls == [(4201, "token expired")]
+
+
+async def test_echo_ends_when_its_token_is_withdrawn(
+    make_node: MakeNode, link: Any
+) -> None:
+    """4001, like the hub; who was asked for no token stays, and who is known, too."""
+    node = make_node(tokens=("t",))
+    known = node.tokens.verify("t", 0.0)
+    assert isinstance(known, Claims)
+    Echo(node, link, known)
+    Echo(node, link, None)
+    node.recheck()
+    assert link.calls == []
+    gone = Echo(node, link, replace(known, key="token-of-yesterday"))
+    node.recheck()
+    assert link.calls == [(4001, "bad token")]
+    gone.lost()
+    node.recheck()
+    assert link.calls == [(4001, "bad token")]
+
+
+async def test_echo_goes_away_with_1001(make_node: MakeNode, link: Any) -> None:
     """It has nothing to deliver first."""
-    echo, link, _ = make()
+    echo = Echo(make_node(), link, None)
     echo.receive(Message(Opcode.TEXT, b"hi"), AT)
     echo.drain(reconnect_after=1.0)
     assert link.calls == [(1001, "going away")]

@@ -958,6 +958,31 @@ def test_fanout_keeps_the_rate_of_one_who_pauses_and_reads_on() -> None:
     assert bench.balance().unaccounted == 0
 
 
+def test_fanout_reads_the_newest_for_those_with_a_rate_where_memory_gave_it_up() -> (
+    None
+):
+    """What was owed them for a second is no gap, and they share their beat again."""
+    bench = Bench()
+    rate = MaxRate(max_rate=1.0)
+    readers = [bench.subscribe(deliver=rate) for _ in range(3)]
+    bench.publish(1)
+    bench.turn()
+    bench.publish(3)
+    bench.turn()
+    bench.topic().log.shed()
+    assert bench.topic().log.newest is None
+    bench.wait(1.0)
+    for reader in readers:
+        assert events(reader) == [(1, None), (4, 1)]
+    bench.publish(1)
+    bench.wait(3.0)
+    assert [events(each)[-1] for each in readers] == [(5, None)] * 3
+    times = [message["time"] for message in readers[0].messages()]
+    assert all(b - a >= 1.0 for a, b in pairwise(times))
+    assert readers[0].writes[-1] is readers[1].writes[-1]
+    assert bench.balance().unaccounted == 0
+
+
 def test_fanout_writes_beats_and_news_of_other_topics_at_once() -> None:
     """A connection gets one write a turn, whatever it is subscribed to and how."""
     bench = Bench()

@@ -538,6 +538,22 @@ def test_hub_does_not_end_because_its_announcement_fails(
     assert serve(config(), announce) == 0
 
 
+def test_hub_works_where_nobody_reads_that_it_is_ready(start: Start) -> None:
+    """A full pipe at its start kept it from answering anybody, and from its end."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"\n" * 4096)
+    os.set_blocking(writing, True)
+    hub, port = start(stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert _answer(port).startswith(b"HTTP/1.1 426 ")
+    hub.send_signal(signal.SIGTERM)
+    assert hub.wait(DEADLINE) == 0
+    os.close(reading)
+
+
 @pytest.mark.parametrize("unwritable", [_dead_pipe, _full_disk])
 def test_hub_ends_with_0_though_nobody_heard_that_it_is_ready(
     start: Start, unwritable: Callable[[], int]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -551,6 +552,24 @@ async def test_server_that_cannot_read_its_keys_again_keeps_all(
     assert hub.server._tls is not before
 
 
+async def test_server_closes_those_whose_token_is_gone(start_hub: StartHub) -> None:
+    """At the echo as well as at the hub; who has another one stays."""
+    hub = await start_hub(tokens=("old", "kept"), echo=True)
+    opened = {
+        (path, token): await hub.connect(
+            path, additional_headers={"Authorization": f"Bearer {token}"}
+        )
+        for path in ("/ws", "/echo")
+        for token in ("old", "kept")
+    }
+    hub.server.reload(replace(hub.config, tokens=("kept",)))
+    async with asyncio.timeout(DEADLINE):
+        for path in ("/ws", "/echo"):
+            await opened[path, "old"].wait_closed()
+            assert opened[path, "old"].close_code == 4001
+            await (await opened[path, "kept"].ping())
+
+
 @pytest.mark.parametrize("way", ["time", "hurry"])
 async def test_server_cuts_who_does_not_go(start_hub: StartHub, way: str) -> None:
     """When time is up, or when somebody is in a hurry; and says so."""
@@ -576,6 +595,32 @@ class Due:
     def tick(self) -> None:
         """Count it."""
         self.ticks += 1
+
+
+async def test_server_that_stood_still_reads_before_it_judges(
+    start_hub: StartHub,
+) -> None:
+    """Pongs and messages that had come meanwhile were called overdue, unread.
+
+    Once: on a machine that is late each time, nobody would ever be judged.
+    """
+    clock = VirtualClock()
+    hub = await start_hub(clock=clock)
+    due, server = Due(), hub.server
+    for _ in range(2):
+        due.ticks = 0
+        server.wake(due, clock.now() + 1.0)
+        clock.advance(5.0)
+        server._ring()
+        assert due.ticks == 0
+        assert server._timer_at == pytest.approx(clock.now() + 0.05)
+        clock.advance(5.0)
+        server._ring()
+        assert due.ticks == 1
+    server.wake(due, clock.now() + 1.0)
+    clock.advance(1.1)
+    server._ring()
+    assert due.ticks == 2
 
 
 async def test_server_does_what_is_due_in_rounds(start_hub: StartHub) -> None:

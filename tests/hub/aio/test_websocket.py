@@ -362,6 +362,128 @@ async def test_websocket_waits_for_answers_no_longer_than_for_a_close(
     assert len(carrier.woken) == before
 
 
+# The deadline of a whole message.
+
+
+def _clocked(
+    make_node: MakeNode, *, is_echo: bool = False, within: float | None = 60.0
+) -> tuple[WebSocket, FakeCarrier]:
+    """Return a WebSocket that hears no pong for a day."""
+    limits = ConnectionLimits(message_within=within, message_bytes=100_000)
+    node = make_node(limits=limits, ping=86_400.0, pong=86_400.0)
+    return begin(node, is_echo=is_echo)
+
+
+def _part(payload: bytes = b" ", *, opcode: int = 0, fin: bool = False) -> bytes:
+    return frame(opcode, payload, fin=fin)
+
+
+@pytest.mark.parametrize("is_echo", [False, True])
+async def test_websocket_fails_a_message_that_never_becomes_whole(
+    make_node: MakeNode, clock: Any, lines: Any, *, is_echo: bool
+) -> None:
+    """A fragment and a pong now and then held what came of it for ever."""
+    socket, carrier = _clocked(make_node, is_echo=is_echo)
+    socket.feed(_part(opcode=Opcode.TEXT))
+    for _ in range(5):
+        clock.advance(10.0)
+        socket.feed(_part() + frame(Opcode.PONG, b"x") + frame(Opcode.PING, b""))
+        socket.tick()
+    assert socket.is_open
+    assert carrier.woken[-1] == 60.0
+    clock.advance(10.0)
+    socket.tick()
+    assert not socket.is_open
+    assert (carrier.close_code(), carrier.calls[-1]) == (1008, "linger")
+    failed = lines.events[-1]
+    assert failed["event"] == "connection_failed"
+    assert failed["reason"] == "message not whole within 60 s"
+
+
+async def test_websocket_fails_one_large_frame_that_comes_byte_by_byte(
+    make_node: MakeNode, clock: Any
+) -> None:
+    """The message begins with its header, once that is whole."""
+    socket, carrier = _clocked(make_node)
+    data = frame(Opcode.TEXT, b" " * 1000)
+    socket.feed(data[:7])
+    assert carrier.woken[-1] > 60.0
+    socket.feed(data[7:8])
+    for byte in data[8:67]:
+        socket.feed(bytes([byte]))
+        clock.advance(1.0)
+        socket.tick()
+    assert socket.is_open
+    clock.advance(1.0)
+    socket.tick()
+    assert carrier.close_code() == 1008
+
+
+async def test_websocket_times_each_message_by_itself(
+    make_node: MakeNode, clock: Any
+) -> None:
+    """Reads cut where they like: the next one has often begun when one is whole."""
+    socket, carrier = _clocked(make_node, is_echo=True)
+    halves = PING[: len(PING) // 2], PING[len(PING) // 2 :]
+    socket.feed(halves[0])
+    for _ in range(20):
+        clock.advance(50.0)
+        socket.tick()
+        socket.feed(halves[1] + PING + halves[0])
+    assert socket.is_open
+    clock.advance(50.0)
+    socket.feed(halves[1])
+    clock.advance(1000.0)
+    socket.tick()
+    assert socket.is_open
+    assert len(carrier.take()) == 41
+
+
+async def test_websocket_asks_for_no_timer_for_messages_that_are_whole(
+    make_node: MakeNode,
+) -> None:
+    """What comes by the hundred thousand costs nothing."""
+    socket, carrier = _clocked(make_node, is_echo=True)
+    before = len(carrier.woken)
+    for _ in range(10):
+        socket.feed(PING + PING)
+        socket.feed(_part(opcode=Opcode.TEXT) + _part(fin=True))
+    assert len(carrier.woken) == before
+
+
+async def test_websocket_that_is_not_read_may_take_longer(
+    make_node: MakeNode, clock: Any
+) -> None:
+    """The rest cannot come: time counts again once it is read again."""
+    socket, carrier = _clocked(make_node)
+    socket.feed(_part(opcode=Opcode.TEXT))
+    clock.advance(10.0)
+    socket.hold()
+    clock.advance(500.0)
+    socket.tick()
+    assert socket.is_open
+    socket.release()
+    assert carrier.woken[-1] == 560.0
+    clock.advance(49.0)
+    socket.tick()
+    assert socket.is_open
+    clock.advance(1.0)
+    socket.tick()
+    assert carrier.close_code() == 1008
+
+
+async def test_websocket_waits_without_end_where_that_was_typed(
+    make_node: MakeNode, clock: Any
+) -> None:
+    """`--message-within unlimited`."""
+    socket, _ = _clocked(make_node, within=None)
+    socket.feed(_part(opcode=Opcode.TEXT))
+    clock.advance(50_000.0)
+    socket.tick()
+    socket.feed(_part())
+    assert socket.is_open
+
+
 # Compression.
 
 

@@ -213,6 +213,37 @@ def test_what_the_proxy_dropped_fails_only_a_target_that_can_bring_it_back() -> 
     assert more.verdict is Verdict.FAIL
 
 
+def test_what_the_proxys_log_has_forgotten_is_told() -> None:
+    """In a long run its first frames are gone, and nobody knows who lost a message."""
+    counts = {Anomaly.LOST: 3}
+    some = report(counts=counts, fates=Counter({Fate.TARGET: 1, Fate.CUT: 2}))
+    assert row(some, LOST).verdict is Verdict.FAIL
+    assert (
+        "; 2: nobody knows who lost it: the proxy's log does not"
+        in row(some, LOST).seen
+    )
+
+
+@pytest.mark.parametrize(
+    ("fates", "verdict"),
+    [
+        ({Fate.PROXY: 1, Fate.CUT: 2}, Verdict.UNKNOWN),
+        ({Fate.PROXY: 1, Fate.CUT: 1, Fate.TARGET: 1}, Verdict.FAIL),
+        ({Fate.CUT: 3}, Verdict.FAIL),
+    ],
+)
+def test_what_the_proxy_has_perhaps_dropped_is_laid_to_nobodys_charge(
+    fates: dict[Fate, int], verdict: Verdict
+) -> None:
+    """It has dropped some: the others, too, as far as its log still tells."""
+    counts = {Anomaly.LOST: 3}
+    best = report(promise=Promise(resumable=False), counts=counts, fates=Counter(fates))
+    assert row(best, LOST).verdict is verdict
+    assert row(report(counts=counts, fates=Counter(fates)), LOST).verdict is (
+        Verdict.FAIL
+    )
+
+
 def test_a_report_says_what_went_through() -> None:
     """By name, for the summary."""
     one = report(replayed=2, connections=3, late=0)

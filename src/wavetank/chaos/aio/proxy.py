@@ -185,11 +185,6 @@ class Proxy:
         """Whether clients are let in."""
         return self._listener.is_listening
 
-    @property
-    def is_partitioned(self) -> bool:
-        """Whether nothing goes by in either direction."""
-        return all(spec.name in self._toxics for spec in _PARTITION)
-
     def statistics(self) -> dict[str, int]:
         """Return what has happened, as numbers.
 
@@ -217,11 +212,14 @@ class Proxy:
         into (unread), since it was added.
         """
         counts = defaultdict(
-            Counter, {name: +done for name, done in self._done.items()}
+            Counter, {name: done.copy() for name, done in self._done.items()}
         )
         for link in self._links.values():
             count_toxics(link, counts)
-        return {name: counts[name] for name in self._toxics}
+        return {
+            name: Counter({what: counts[name][what] for what in DONE})
+            for name in self._toxics
+        }
 
     def __repr__(self) -> str:
         """Show where it is, where it leads, and what it does."""

@@ -303,10 +303,10 @@ class Stream:
                 kept = self.splitter.release() if self.splitter is not None else []
                 self._items += [*kept, End(data)]
                 break
-            items = self._split(data)
+            self._items += self._split(data)
             if not self._is_told:
+                # subtle: now, for what the splitter has kept comes behind these.
                 self._link.learn()
-            self._items += items
         return bool(self._items)
 
     @property

@@ -3,10 +3,11 @@
 It refuses to know the transport and the hub's protocol.
 """
 
-from wavetank.clock import Clock
+from wavetank.hub.access import ANONYMOUS, Claims
 from wavetank.hub.aio.member import Link
+from wavetank.hub.aio.node import Node
 from wavetank.hub.effects import Moment
-from wavetank.hub.heartbeat import Heartbeat
+from wavetank.hub.patience import Patience
 from wavetank.protocol import CLOSES, CloseCode
 from wavetank.wire import Message, Opcode, encode_frame
 
@@ -20,18 +21,23 @@ class Echo:
     """One connection to ``/echo``.
 
     Args:
+        node: Where it came in.
         link: The connection.
-        clock: The time.
-        heartbeat: When to ping.
+        claims: What its token says; None where nobody was asked for one.
     """
 
     waiting_bytes: int | None = None
     is_finished = True
 
-    def __init__(self, link: Link, clock: Clock, heartbeat: Heartbeat) -> None:
+    def __init__(self, node: Node, link: Link, claims: Claims | None) -> None:
+        self._node = node
         self._link = link
-        self._clock = clock
-        self._heartbeat = heartbeat
+        self._claims = claims or ANONYMOUS
+        self._patience = Patience(node.config, node.rng.random())
+        at = node.moment()
+        self._heartbeat = self._patience.begin(at.now)
+        self._patience.await_expiry(at, self._claims.expires_at)
+        node.members[self] = None
         self._outbox: list[bytes] = []
         self._size = 0
 
@@ -53,11 +59,11 @@ class Echo:
 
     def hear_pong(self, payload: bytes) -> None:
         """Take a pong."""
-        self._heartbeat.pong(payload, self._clock.now())
+        self._heartbeat.pong(payload, self._node.clock.now())
 
     def paused(self) -> None:
         """Read nothing while nothing can be sent back."""
-        self._heartbeat.skip(self._clock.now())
+        self._heartbeat.skip(self._node.clock.now())
         self._link.hold()
 
     def resumed(self) -> None:
@@ -67,18 +73,26 @@ class Echo:
     @property
     def due_at(self) -> float:
         """When ``tick`` has something to do."""
-        return self._heartbeat.due_at
+        return self._patience.due_at
 
     def tick(self) -> None:
-        """Ping, or end where the last ping was not answered."""
-        now = self._clock.now()
-        if self._heartbeat.is_overdue(now):
-            code = CloseCode.NO_PONG
-            self._link.close(code, CLOSES[code].reason)
-        elif self._heartbeat.is_due(now):
-            ping = self._heartbeat.beat(now)
+        """Ping, or end where a ping was not answered or the token's time is over."""
+        at = self._node.moment()
+        code = self._patience.judge(at, None)
+        if code is not None:
+            self._close(code)
+        elif self._heartbeat.is_due(at.now):
+            ping = self._heartbeat.beat(at.now)
             if ping is not None:
                 self._link.write(encode_frame(Opcode.PING, ping))
+
+    def recheck(self) -> None:
+        """End where the token, or the key that vouched for it, was withdrawn."""
+        if not self._node.tokens.knows(self._claims):
+            self._close(CloseCode.BAD_TOKEN)
+
+    def _close(self, code: CloseCode) -> None:
+        self._link.close(code, CLOSES[code].reason)
 
     def drain(self, reconnect_after: float) -> None:
         """Close: the hub goes away."""
@@ -86,5 +100,6 @@ class Echo:
         self._link.close(1001, "going away")
 
     def lost(self) -> None:
-        """Hear that the connection is gone."""
+        """Hear that the connection is gone, or that nothing may be written."""
+        self._node.members.pop(self, None)
         self._outbox.clear()

@@ -136,7 +136,6 @@ class FanOut:
         )
         topic.account.subscribed(after)
         subscriber.topics[log.topic] = topic
-        log.followers += 1
         if isinstance(deliver, MaxRate):
             rate = deliver.max_rate
             self._conflation.enter(subscriber, topic, place, rate=rate)
@@ -150,7 +149,6 @@ class FanOut:
     def leave(self, subscriber: Subscriber, topic: Topic) -> None:
         """End a subscription; nothing of it is written from now on."""
         del subscriber.topics[topic.log.topic]
-        topic.log.followers -= 1
         if topic in subscriber.paces:
             until = self._conflation.leave(subscriber, topic)
         else:
@@ -254,11 +252,14 @@ class FanOut:
         dirty, self._dirty = self._dirty, []
         pages, now = self._pages, self._loop.time()
         steps = [Step(topic, topic.cursors, pages.page) for topic in dirty]
-        steps += [
-            Step(topic, pace.cursors, pages.leap, pace)
-            for topic, pace in beats
-            if pace.beats(now, topic.log.visible)
-        ]
+        for topic, pace in beats:
+            if not pace.beats(now, topic.log.visible):
+                continue
+            if topic.log.has_newest:
+                steps.append(Step(topic, pace.cursors, pages.leap, pace))
+            else:
+                # Memory has given it up: each reads it from the log.
+                pace.scatter(now, self._wall())
         for topic in dirty:
             topic.is_dirty = False
         if len(steps) == 1:

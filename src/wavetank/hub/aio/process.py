@@ -89,7 +89,7 @@ def serve(
 
     Args:
         config: Of the hub.
-        announce: Called with the URLs once it listens.
+        announce: Called with the URLs once it listens; must not wait.
         read_again: Called on SIGHUP, for the tokens that hold from then on; may raise
             `UsageError`, and then those of before hold. None keeps them in any case.
 

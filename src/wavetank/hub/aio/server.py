@@ -39,6 +39,9 @@ _LOOK_EVERY = 0.1
 _GRAIN = 0.05
 """Seconds between two rounds of what is due."""
 
+_STOOD_STILL = 0.2
+"""Seconds that a round is late where the process was kept from running."""
+
 _RETRY = (("Retry-After", "5"),)
 
 
@@ -67,6 +70,7 @@ class Server:
         self._deadlines: Deadlines[Connection] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
+        self._was_late = False
         self._tending: asyncio.TimerHandle | None = None
         self._tend_at = 0.0
         self._is_empty = asyncio.Event()
@@ -204,7 +208,14 @@ class Server:
         self._timer = self._loop.call_later(delay, self._ring)
 
     def _ring(self) -> None:
+        late = self.node.clock.now() - self._timer_at
         self._timer, self._timer_at = None, inf
+        if late > _STOOD_STILL and not self._was_late:
+            # Whatever has come meanwhile is read before anybody is judged by it.
+            self._was_late = True
+            self._arm(self.node.clock.now() + _GRAIN)
+            return
+        self._was_late = False
         for connection in self._deadlines.due(self.node.clock.now()):
             connection.tick()
         # With thousands of connections something is due every millisecond: it is

@@ -10,7 +10,6 @@ from wavetank.hub.aio.member import Member
 from wavetank.hub.aio.node import Node
 from wavetank.hub.aio.writes import TryWrite, Write
 from wavetank.hub.deflation import shared_window
-from wavetank.hub.heartbeat import Heartbeat
 from wavetank.hub.incoming import Incoming
 from wavetank.hub.opening import Opening
 from wavetank.hub.session import Session
@@ -23,6 +22,7 @@ from wavetank.wire import (
     MessageLimits,
     MessageReader,
     Opcode,
+    Violation,
     encode_close,
     encode_frame,
     inflater_for,
@@ -143,7 +143,7 @@ class WebSocket:
         if opening.is_echo:
             if opening.claims is not None:
                 self._echo_user = opening.claims.user
-            self.speaker = Echo(self, node.clock, _echo_heartbeat(node))
+            self.speaker = Echo(node, self, opening.claims)
         else:
             session = Session(
                 node.config,
@@ -199,9 +199,7 @@ class WebSocket:
                 self._end_by_peer(event, speaker)
         violation = self._reader.violation
         if not self.is_open:
-            if violation is not None:
-                # The answer to our close frame cannot come any more.
-                self._carrier.end()
+            self._look_for_end(violation)
             return
         speaker.settle()
         if violation is not None:
@@ -212,15 +210,21 @@ class WebSocket:
         if was_waiting:
             self._judge_waiting()
 
+    def _look_for_end(self, violation: Violation | None) -> None:
+        """End where the answer to our close frame cannot come any more."""
+        if violation is not None:
+            self._carrier.end()
+
     def _follow(self, events: list[Event], now: float) -> None:
         """Note when the message began that is on its way, or that it is whole."""
         incoming = self._incoming
         if not self._reader.is_in_message:
             incoming.ended()
-        elif not incoming.is_on or any(isinstance(each, Message) for each in events):
-            # What was whole by now is another one.
-            if incoming.began(now):
-                self.wake()
+            return
+        # What has become whole is another one.
+        is_new = not incoming.is_on or any(isinstance(each, Message) for each in events)
+        if is_new and incoming.began(now):
+            self.wake()
 
     def _is_too_big(self, message: Message, speaker: Member | Echo) -> bool:
         """Fail the connection if a message is too big for somebody not signed in."""
@@ -273,7 +277,7 @@ class WebSocket:
         """Do what is due."""
         if self.is_open and self.speaker is not None:
             if self._incoming.is_overdue(self._node.clock.now()):
-                within = self._node.config.limits.message_within
+                within = self._incoming.within
                 self.fail(1008, f"message not whole within {within:g} s")
                 return
             self.speaker.tick()
@@ -361,9 +365,3 @@ class WebSocket:
     def __repr__(self) -> str:
         """Show who it is and whether it is open."""
         return f"<WebSocket {self.name} {'open' if self.is_open else self.code}>"
-
-
-def _echo_heartbeat(node: Node) -> Heartbeat:
-    config = node.config
-    first_at = node.clock.now() + config.ping * (1 + node.rng.random()) / 2
-    return Heartbeat(interval=config.ping, patience=config.pong, first_at=first_at)

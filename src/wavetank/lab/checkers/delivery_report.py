@@ -303,8 +303,19 @@ class DeliveryReport:
         if anomaly in {Anomaly.LOST, Anomaly.LOST_TO_ALL}:
             # What was given up for lost may be among what came too late.
             doubtful = min(self._tally.decided, self._tally.late)
-            return bool(self._nothing) or self._tally.counts[anomaly] <= doubtful
+            is_late = self._tally.counts[anomaly] <= doubtful
+            return bool(self._nothing) or is_late or self._is_perhaps_ours(anomaly)
         return False
+
+    def _is_perhaps_ours(self, anomaly: Anomaly) -> bool:
+        """Tell whether the proxy may have dropped all that nobody brings back.
+
+        It has dropped some, and of the others its log does not tell any more.
+        """
+        if anomaly is not Anomaly.LOST or self._promise.resumable:
+            return False
+        fates, count = self._tally.fates, self._tally.counts[anomaly]
+        return 0 < fates[Fate.PROXY] < count == fates[Fate.PROXY] + fates[Fate.CUT]
 
     def _excuse(self, anomaly: Anomaly) -> str:
         """Return why an anomaly is no failure, in this number; "" where it is one."""

@@ -259,6 +259,7 @@ class Fate(enum.StrEnum):
     TARGET = "the target never sent it"
     PROXY = "the proxy dropped it"
     CLIENT = "the client lost it"
+    CUT = "nobody knows who lost it: the proxy's log does not reach back to it"
     UNKNOWN = ""
 
 

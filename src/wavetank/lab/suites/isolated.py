@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from wavetank.dialects import Capability
-from wavetank.errors import RemoteError, TargetError
+from wavetank.errors import LocalError, RemoteError, TargetError
 from wavetank.evidence import Record, TargetReady
 from wavetank.lab.check import BROADCAST, PROCESS, check
 from wavetank.lab.checkers.recovery import judge_untouched
@@ -23,7 +23,6 @@ from wavetank.lab.load_plans import seconds_of
 from wavetank.lab.notebook import Notebook
 from wavetank.lab.peers import Peers
 from wavetank.lab.plan import Plan
-from wavetank.lab.process import TargetProcess
 from wavetank.lab.process_faults import NotBack, ProcessFaults
 from wavetank.lab.proof import Crowd, Proof
 from wavetank.lab.target import Target
@@ -122,7 +121,7 @@ async def test_full_disk(
                     await _must_be_let_in(ground, proof.topics[0], notebook)
                 readers = {one.name: one for one in proof.witnesses}
                 opened = {n: one.statistics()["opened"] for n, one in readers.items()}
-                await _must_be_taken(proof, notebook)
+                await _must_be_taken(ground, proof, notebook)
                 await ground.chaos.kill()
                 notebook.figure("time to ready", await ground.chaos.restart(), "s")
             await proof.until_back()
@@ -148,7 +147,7 @@ async def _ground(
             await faults.restart(within=plan.ready_timeout)
         except (NotBack, TargetError) as error:
             # It may need what is beside it, such as a database.
-            notebook.skip(f"in a network of its own: {error}")
+            notebook.skip(f"in a network of its own: {error}{_said(isolation)}")
             yield None
             return
         broken = Chaos(
@@ -167,18 +166,38 @@ async def _ground(
                 yield Ground(isolation, broken, peers)
             finally:
                 await peers.close()
-                _must_live(isolation.process, notebook)
+                _must_live(isolation, notebook)
 
 
-def _must_live(process: TargetProcess, notebook: Notebook) -> None:
+def _said(isolation: Isolation) -> str:
+    """Return what the target has said last, as the end of a sentence."""
+    last = " ".join(isolation.process.output()[-3:])
+    return f"; it said: {last or 'nothing'}"
+
+
+def _must_have_warden(ground: Ground) -> None:
+    """Go no further where the target was ended by the end of its warden."""
+    process = ground.isolation.process
+    if not process.is_alive and process.has_lost_warden:
+        raise LocalError("the warden of the isolated target is gone")
+
+
+def _must_live(isolation: Isolation, notebook: Notebook) -> None:
     """Expect that the target has not ended by itself."""
-    last = " ".join(process.output()[-3:]) if process.status is not None else ""
-    notebook.expect(
-        process.is_alive or process.ended_by_lab,
-        "the isolated target stays alive",
-        expected="a running process",
-        seen=f"status {process.status}; it said: {last or 'nothing'}",
-    )
+    process, title = isolation.process, "the isolated target stays alive"
+    if process.is_alive:
+        notebook.expect(True, title, expected="a running process", seen="one")
+    elif process.has_lost_warden:
+        seen = "its warden is gone, by which it is gone, too"
+        notebook.unknown(title, expected="a running process", seen=seen)
+        notebook.blame("the warden of the isolated target was gone")
+    else:
+        notebook.expect(
+            process.ended_by_lab,
+            title,
+            expected="a running process",
+            seen=f"status {process.status}{_said(isolation)}",
+        )
 
 
 @contextlib.asynccontextmanager
@@ -225,8 +244,11 @@ async def _no_packets(ground: Ground) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        process.set_link(up=True)
-        log.heal(name)
+        # Should that fail its network is gone, and with it what was wrong with it.
+        try:
+            process.set_link(up=True)
+        finally:
+            log.heal(name)
 
 
 async def _come_through(ground: Ground, proof: Proof, notebook: Notebook) -> None:
@@ -295,8 +317,11 @@ async def _full(ground: Ground) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        process.free()
-        log.heal(name)
+        # Should that fail its disk is gone, and with it what was wrong with it.
+        try:
+            process.free()
+        finally:
+            log.heal(name)
 
 
 def _not_taken(proof: Proof) -> int:
@@ -330,6 +355,7 @@ async def _must_be_let_in(ground: Ground, topic: str, notebook: Notebook) -> Non
         await reader.ping()
         await reader.close()
     except (RemoteError, TimeoutError) as error:
+        _must_have_warden(ground)
         seen = str(error)
     notebook.expect(
         not seen,
@@ -339,7 +365,7 @@ async def _must_be_let_in(ground: Ground, topic: str, notebook: Notebook) -> Non
     )
 
 
-async def _must_be_taken(proof: Proof, notebook: Notebook) -> None:
+async def _must_be_taken(ground: Ground, proof: Proof, notebook: Notebook) -> None:
     """Expect that publications are taken again, now that there is room."""
     before = proof.statistics()["acknowledged"]
     with contextlib.suppress(TimeoutError):
@@ -347,6 +373,7 @@ async def _must_be_taken(proof: Proof, notebook: Notebook) -> None:
             lambda: proof.statistics()["acknowledged"] >= before + FEW,
             "publications are taken again",
         )
+    _must_have_warden(ground)
     taken = proof.statistics()["acknowledged"] - before
     notebook.expect(
         taken >= FEW,

@@ -40,6 +40,10 @@ async def test_mixed_schedule(
     rules = plan.faults or mild_mix(seconds, has_process=may_kill)
     schedule = schedule_of(rules, seed=plan.seed, seconds=seconds)
     notebook.note(f"again: {again(plan, schedule)}")
+    kinds = {step.fault.kind for step in schedule.steps}
+    if why := await chaos.lacks(kinds):
+        notebook.unknown("the target has what is to be broken", seen=why)
+        return
     async with proof:
         played = await proof.play(schedule)
         await proof.finish(silence=SILENCE)

@@ -173,6 +173,24 @@ async def test_memory_tells_of_a_turns_publications_together() -> None:
     assert len(calls) == 1
 
 
+async def test_memory_whose_topics_are_all_empty_makes_no_room() -> None:
+    """What has not been taken up yet counts too, and is nobody's to give up."""
+    calls: list[Callable[[], None]] = []
+    log = MemoryLog(
+        "e",
+        retention=Bounds(size=5),
+        total=10,
+        wall=lambda: 0.0,
+        later=calls.append,
+    )
+    log.listener = ear = Ear()
+    add(log, "a", 1)
+    add(log, "b", 2)
+    calls.pop()()
+    assert ear.kept == [("a", 1), ("b", 2)]
+    assert log.statistics() == {"topics": 2, "entries": 0, "bytes": 0}
+
+
 async def test_memory_does_not_wait_for_the_end_of_a_turn_with_much() -> None:
     """What waits is bounded."""
     calls: list[Callable[[], None]] = []

@@ -125,7 +125,7 @@ class MemoryLog:
         Without it, many topics with one entry each had no bound at all.
         """
         while self._total is not None and self._size > self._total:
-            topic = next(iter(self._order))
+            topic = next(iter(self._order), newest)
             if topic == newest:
                 return
             del self._order[topic]
