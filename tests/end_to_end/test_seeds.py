@@ -1,6 +1,6 @@
 """The suites that break things never accuse the hub, whatever the dice say.
 
-``WAVETANK_SEEDS`` says how many seeds are tried; CONTRIBUTING.md has it.
+``CHECK_SEEDS`` says how many seeds are tried; CONTRIBUTING.md has it.
 """
 
 import json
@@ -27,7 +27,7 @@ FINE = {"PASS", "SKIP"}
 
 def seeds() -> range:
     """Return the seeds, from 1 on."""
-    given = os.environ.get("WAVETANK_SEEDS", "") or USUAL
+    given = os.environ.get("CHECK_SEEDS", "") or USUAL
     return range(1, 1 + integer(minimum=1)(given))
 
 

@@ -24,6 +24,8 @@ def server(*, lax: bool = False) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with ThrowAwayAuthority() as authority:
         context.load_cert_chain(*authority.certificate())
+    # Some distributions let Python take what is older, and OpenSSL stumble over it.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if lax:
         with warnings.catch_warnings():
             # Python calls it deprecated, and so it is.

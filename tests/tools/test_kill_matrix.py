@@ -30,7 +30,7 @@ import json, os, pathlib, sys
 looks = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text())
 asked = sys.argv[2 : sys.argv.index("--seed")]
 look = int(pathlib.Path.cwd().name)
-assert "WAVETANK_SEEDS" not in os.environ
+assert "CHECK_SEEDS" not in os.environ
 print("first line")
 print(*asked)
 if looks[look] is not None:
@@ -58,7 +58,7 @@ Pretend = Callable[..., Path]
 @pytest.fixture
 def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretend:
     """Have the looks at a server come to what is given; return where they are."""
-    monkeypatch.setenv("WAVETANK_SEEDS", "4")
+    monkeypatch.setenv("CHECK_SEEDS", "4")
 
     def pretend(*looks: Mapping[str, str] | None) -> Path:
         fake = tmp_path / "fake.py"

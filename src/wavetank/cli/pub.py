@@ -188,9 +188,14 @@ async def _publish(url: str, topic: str, data: bytes | None, settings: Settings)
             async with asyncio.timeout(settings["timeout"]):
                 # Standard input may be open for ever while nothing can be published.
                 await first_of((job.run(data), publisher.over()))
-        except (TimeoutError, asyncio.CancelledError):
-            # What is acknowledged by now counts; the rest is told below.
-            pass
+        except TimeoutError:
+            pass  # what is acknowledged by now counts; the rest is told below
+        except asyncio.CancelledError:
+            # So it is on a signal. Python 3.11.2 takes a time-out for one more
+            # cancellation as long as this one counts (gh-102780).
+            task = asyncio.current_task()
+            assert task is not None, "a task is running"
+            task.uncancel()
         finally:
             await publisher.close(timeout=0.0)
             if outcomes is not None:

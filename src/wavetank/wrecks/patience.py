@@ -128,7 +128,12 @@ class HalfFrameBlocks(SoundServer):
     def on_connected(self, connection: Connection) -> None:
         """Let newcomers wait, too."""
         super().on_connected(connection)
-        if self.half is not None:
+        # Not at once: in Python 3.11.2 the loop begins to read behind this call, paused
+        # or not.
+        asyncio.get_running_loop().call_soon(self._let_wait, connection)
+
+    def _let_wait(self, connection: Connection) -> None:
+        if self.half not in (None, connection):
             connection.transport.pause_reading()
 
     def on_data(self, connection: Connection) -> None:
