@@ -30,7 +30,7 @@ import json, os, pathlib, sys
 looks = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text())
 asked = sys.argv[2 : sys.argv.index("--seed")]
 look = int(pathlib.Path.cwd().name)
-assert "CHECK_SEEDS" not in os.environ
+assert "WAVETANK_SEED" not in os.environ
 print("first line")
 print(*asked)
 if looks[look] is not None:
@@ -58,7 +58,7 @@ Pretend = Callable[..., Path]
 @pytest.fixture
 def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretend:
     """Have the looks at a server come to what is given; return where they are."""
-    monkeypatch.setenv("CHECK_SEEDS", "4")
+    monkeypatch.setenv("WAVETANK_SEED", "4")
 
     def pretend(*looks: Mapping[str, str] | None) -> Path:
         fake = tmp_path / "fake.py"
@@ -307,3 +307,10 @@ def test_a_wreck_is_really_caught(
     assert main(words) == 0
     cells = line_of(output.read_text(), "every-twentieth-undelivered")
     assert cells.count("**F**") == 1
+
+
+def test_the_page_has_every_check_and_wreck() -> None:
+    """What is new is a reason to play it, and to make the page anew."""
+    text = kill_matrix.PAGE.read_text(encoding="utf-8")
+    names = [*kill_matrix.columns(), *kill_matrix.ROWS]
+    assert [name for name in names if f"`{name}`" not in text] == []

@@ -32,7 +32,7 @@ _MOST_WAITING = 2_000
 """Events that may wait behind a slow consumer; then the oldest are gone."""
 _LOOK_EVERY = 0.02
 _SLOTS = 20
-_SLOT_FOR = 30.0
+_SLOT_FOR = 300.0
 """Seconds that `SlotsKept` keeps the slot of a connection that has ended."""
 _MOST_LEAKED = 512
 """Sessions whose memory and descriptor are lost at most: the machine stays whole."""
@@ -143,7 +143,7 @@ def _is_full(connection: Connection) -> bool:
 
 
 class SlotsKept(SoundServer):
-    """Each connection keeps one of 20 slots for 30 s after its end (503)."""
+    """Each connection keeps one of 20 slots for 5 minutes after its end (503)."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
