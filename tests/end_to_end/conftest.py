@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from wavetank.lab.isolation import why_not
+
 from .hub.process import HubProcess, clean_environ
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "echo_server.py"
@@ -132,6 +134,13 @@ def prove(run: Run) -> Run:
         return ended
 
     return prove
+
+
+@pytest.fixture(scope="session")
+def not_here() -> frozenset[str]:
+    """Checks that this machine does not permit: they have to be SKIP, no others."""
+    isolated = {"fault_tolerance.true_partition", "fault_tolerance.full_disk"}
+    return frozenset(isolated if why_not() else ())
 
 
 @pytest.fixture

@@ -11,14 +11,18 @@ import psutil
 import pytest
 
 
-def test_the_embedded_hub_passes_every_check(prove: Callable) -> None:
-    """The main job: everything passes, nothing is skipped, and the report is there."""
+def test_the_embedded_hub_passes_every_check(
+    prove: Callable, not_here: frozenset[str]
+) -> None:
+    """The main job: everything that can be checked passes, and the report is there."""
     ended = prove()
 
-    assert set(ended.verdicts().values()) == {"PASS"}, ended.printed
+    verdicts = ended.verdicts()
+    wanted = dict.fromkeys(verdicts, "PASS") | dict.fromkeys(not_here, "SKIP")
+    assert verdicts == wanted, ended.printed
     assert ended.summary["verdict"] == "PASS"
     assert ended.code == 0
-    assert ended.printed.count("PASS") > len(ended.verdicts())
+    assert ended.printed.count("PASS") > len(verdicts) - len(not_here)
     assert "report.html" in ended.printed
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from kill_matrix import DURABLE, LIVELY, LONG_PATIENCE, ON_ITS_DISK, PATIENCE
 from wavetank.lab.catalogue import catalogue
-from wavetank.lab.isolation import why_not
 from wavetank.wrecks import WRECKS
 
 CHECKS = {
@@ -23,10 +22,6 @@ EVERY_TIME = {
 }
 """Of these checks one wreck is tried every time; all others by `./check long`."""
 FIRST = dict(reversed(ROWS))
-
-
-ISOLATED = {"fault_tolerance.true_partition", "fault_tolerance.full_disk"}
-"""Checks that are SKIP where a target cannot have a network of its own."""
 
 
 def is_quick(check: str, name: str) -> bool:
@@ -48,14 +43,17 @@ def test_every_check_has_a_wreck_of_its_own() -> None:
 )
 @pytest.mark.long
 def test_the_sound_server_passes_every_check(
-    prove: Callable, wreck: Callable[..., str], suites: Sequence[str]
+    prove: Callable,
+    wreck: Callable[..., str],
+    not_here: frozenset[str],
+    suites: Sequence[str],
 ) -> None:
     """What the wrecks break is whole in the server that they are made of."""
     server = wreck("sound", *LIVELY, "--data", "{data}/log")
     ended = prove(*suites, *PATIENCE, "--dialect", "hub", "--serve", server)
 
     expected = {check for check in CHECKS if check.partition(".")[0] in suites}
-    skipped = ISOLATED & expected if why_not() else set()
+    skipped = not_here & expected
     verdicts = dict.fromkeys(expected, "PASS") | dict.fromkeys(skipped, "SKIP")
     assert ended.verdicts() == verdicts
     assert ended.code == 0
@@ -74,11 +72,12 @@ def test_a_check_fails_on_its_wreck(
     prove: Callable,
     wreck: Callable[..., str],
     tmp_path: Path,
+    not_here: frozenset[str],
     check: str,
     name: str,
 ) -> None:
     """The fault is seen by the check that has to see it, as FAIL."""
-    if check in ISOLATED and why_not():
+    if check in not_here:
         pytest.skip("this machine does not permit network and mount namespaces")
     data = ("--data", str(tmp_path / "log")) if name in DURABLE else ()
     data = ("--data", "{data}/log") if name in ON_ITS_DISK else data
